@@ -1,0 +1,174 @@
+//! The main job, end to end: from an escalation on RabbitMQ to a rep, and from the rep's reply to the channel.
+
+use serde_json::{Value, json};
+
+use crate::world::{CONNECTION, Setup};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_escalation_reaches_a_rep_and_the_reply_reaches_the_channel() {
+    let mut world = Setup::shared().await.build().await;
+    world.start().await;
+    for channel in ["web", "sms", "whatsapp", "phone"] {
+        let session = format!("session-on-{channel}");
+        let conversation = world.goes_live(&session, channel).await;
+        let rep = world.org.rep(&conversation);
+        rep.joins();
+        rep.types();
+        rep.whispers("only for reps");
+        rep.says("Hi Dana, I can refund the second charge now.");
+        rep.says("Done. Anything else?");
+        rep.ends();
+        let ended = world.heard.until_one(&session, "lifecycle.ended").await;
+        assert_eq!(ended["data"]["reason"], "rep_ended");
+        assert_eq!(ended["data"]["last_sequence"], 2);
+        world
+            .heard
+            .until(|heard| heard.replies(&session).len() == 2)
+            .await;
+
+        let told = world.heard.of(&session);
+        let keys: Vec<&str> = told
+            .iter()
+            .map(|told| told.routing_key.as_str())
+            .filter(|key| key.starts_with("lifecycle."))
+            .collect();
+        assert_eq!(
+            keys.iter()
+                .filter(|key| !matches!(**key, "lifecycle.queue" | "lifecycle.typing"))
+                .collect::<Vec<_>>(),
+            [
+                &"lifecycle.accepted",
+                &"lifecycle.live",
+                &"lifecycle.rep_joined",
+                &"lifecycle.rep_left",
+                &"lifecycle.ended"
+            ],
+        );
+        let replies: Vec<&Value> = told
+            .iter()
+            .filter(|told| told.queue.ends_with(channel))
+            .map(|told| &told.event["data"])
+            .collect();
+        assert_eq!(replies.len(), 2);
+        for (at, reply) in replies.iter().enumerate() {
+            assert_eq!(reply["sequence"], at + 1);
+            assert_eq!(reply["session_id"], session);
+            assert_eq!(reply["connection"], CONNECTION);
+            assert_eq!(reply["desk"], "salesforce");
+            assert_eq!(reply["conversation_id"], conversation);
+            assert_eq!(reply["to"]["account"], "+18005550100");
+            assert!(reply["rep"]["name"].is_string());
+        }
+        assert_eq!(
+            replies[0]["text"],
+            "Hi Dana, I can refund the second charge now."
+        );
+        match channel {
+            "sms" => assert_eq!(
+                replies[0]["sms"],
+                json!({ "encoding": "GSM-7", "segments": 1 })
+            ),
+            "whatsapp" => assert!(replies[0]["whatsapp"]["expires_at"].is_string()),
+            _ => assert!(replies[0].get("sms").is_none()),
+        }
+    }
+    let conversations = world.org.conversations();
+    assert_eq!(conversations.len(), 4);
+    for conversation in &conversations {
+        let opening = world.org.messages(&conversation.id);
+        assert_eq!(opening.len(), 1);
+        let text = opening[0].text.as_deref().expect("text");
+        assert!(
+            text.starts_with("AI summary: Dana was charged twice for order 5512"),
+            "{text}"
+        );
+        assert!(
+            text.contains("[2026-11-20 13:58:11] AI (Ava): I am sorry. Which order?"),
+            "{text}"
+        );
+        let attributes = Value::Object(conversation.sessions[0].sent.clone());
+        assert_eq!(attributes["Chat_Consumer_Type"], "Authenticated");
+        assert_eq!(attributes["Origin"], "MIABOT");
+        assert_eq!(attributes["Priority"], "Low");
+        assert_eq!(attributes["Chat_language"], "en");
+    }
+    // The desk's side of what has ended is closed too.
+    world
+        .org
+        .wait_for(|ledger| ledger.calls("close") == 4)
+        .await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_rep_writes_while_the_worker_is_dead_arrives_once_and_in_order() {
+    let mut world = Setup::shared().await.build().await;
+    world.start().await;
+    let conversation = world.goes_live("killed", "sms").await;
+    let rep = world.org.rep(&conversation);
+    rep.joins();
+    rep.says("one");
+    world
+        .heard
+        .until(|heard| heard.replies("killed").len() == 1)
+        .await;
+    world.kill().await;
+    rep.says("two");
+    rep.says("three");
+    world.start().await;
+    rep.says("four");
+    world
+        .heard
+        .until(|heard| heard.replies("killed").len() == 4)
+        .await;
+    assert_eq!(
+        world.heard.replies("killed"),
+        ["one", "two", "three", "four"]
+    );
+    // Without the cursor, and without a replay, the desk's list has the rest.
+    world.kill().await;
+    world.org.switch(|switches| switches.replay_events = 0);
+    rep.says("five");
+    rep.ends();
+    world.start().await;
+    let ended = world.heard.until_one("killed", "lifecycle.ended").await;
+    assert_eq!(ended["data"]["last_sequence"], 5);
+    // Replies and lifecycle come by different queues.
+    world
+        .heard
+        .until(|heard| heard.replies("killed").len() == 5)
+        .await;
+    assert_eq!(
+        world.heard.replies("killed"),
+        ["one", "two", "three", "four", "five"]
+    );
+    let sequences: Vec<u64> = world
+        .heard
+        .of("killed")
+        .iter()
+        .filter_map(|told| told.event["data"]["sequence"].as_u64())
+        .collect();
+    assert_eq!(sequences, [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_copies_at_once_are_one_handoff() {
+    let mut world = Setup::shared().await.build().await;
+    world.start().await;
+    let event = world.escalation("copied", "web");
+    let copies = (0..100).map(|_| world.publish(&event));
+    futures_util::future::join_all(copies).await;
+    world
+        .heard
+        .until(|heard| {
+            let of = heard.of("copied");
+            of.iter()
+                .filter(|told| told.routing_key == "lifecycle.duplicate")
+                .count()
+                == 99
+                && of.iter().any(|told| told.routing_key == "lifecycle.live")
+        })
+        .await;
+    assert_eq!(world.org.conversations().len(), 1);
+    assert_eq!(world.heard.dead().len(), 0);
+}
