@@ -424,6 +424,16 @@ pub enum StoreError {
     CannotOpen(String),
 }
 
+impl StoreError {
+    /// Whether the same write may come about later, without anybody doing anything to the row.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Full | Self::Unavailable(_) => true,
+            Self::Fenced | Self::NotFound | Self::Corrupt(_) | Self::CannotOpen(_) => false,
+        }
+    }
+}
+
 /// The right to write a handoff: the row, and the version that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {

@@ -157,7 +157,8 @@ impl Courier {
         match self.store.carried(&item, carried, self.clock.now()).await {
             Ok(()) | Err(StoreError::Fenced) => {}
             Err(error) => {
-                warn!(%error, "could not record what became of a message; it is looked at again")
+                warn!(%error, "could not record what became of a message; it is looked at again");
+                sleep(STORE_AWAY_WAIT).await;
             }
         }
         Some(item.session)

@@ -26,7 +26,7 @@ use crate::domain::retry::Policy;
 use crate::domain::turn::{CallResult, Outcome, Turn};
 use crate::journey;
 use crate::metrics::{Attempt, Metrics};
-use crate::store::{Held, Row, Signals, Store, StoreError};
+use crate::store::{Claim, Held, Row, Signals, Store, StoreError};
 
 /// How long a handoff whose connection cannot be called waits before it looks again, unless it is woken.
 const CLOSED_GATE_WAIT: Duration = Duration::from_secs(30);
@@ -231,7 +231,10 @@ impl Worker {
     async fn carry(&self, row: Row, stop: &CancellationToken) {
         let mut held = match self.store.load(row).await {
             Ok(held) => Box::new(held),
-            Err(error) => return error!(%error, row, "cannot read a handoff"),
+            Err(error) => {
+                error!(%error, row, "cannot read a handoff");
+                return pause(stop).await;
+            }
         };
         while !stop.is_cancelled() {
             let id = held.handoff.id;
@@ -242,7 +245,10 @@ impl Worker {
                     return debug!(handoff.id = %id, "somebody else has moved this handoff on");
                 }
                 // What was intended is found again at the next start; what was not is still due.
-                Err(error) => return warn!(handoff.id = %id, %error, "could not record a step"),
+                Err(error) => {
+                    warn!(handoff.id = %id, %error, "could not record a step");
+                    return pause(stop).await;
+                }
             }
         }
     }
@@ -254,7 +260,7 @@ impl Worker {
             Status::Due { .. } => self.advance(held, stop).await,
             Status::Closed {
                 close_at: Some(at), ..
-            } if at <= now => self.close(held).await,
+            } if at <= now => self.close(held, stop).await,
             Status::Closed { .. } | Status::Live | Status::DeadLettered { .. } => Ok(After::Enough),
         }
     }
@@ -265,10 +271,10 @@ impl Worker {
         let open = match self.desks.get(&connection).await {
             Ok(open) => open,
             Err(NoDesk::Store(error)) => return Err(error),
-            Err(NoDesk::Unusable(error)) => return self.refuse(held, error).await,
+            Err(NoDesk::Unusable(error)) => return self.refuse(held, error, stop).await,
         };
         if let Some(error) = removed(&open, &held.handoff) {
-            return self.refuse(held, error).await;
+            return self.refuse(held, error, stop).await;
         }
         let now = self.clock.now();
         let obstacle = self.obstacle(&open, &held, now);
@@ -326,9 +332,9 @@ impl Worker {
             Some(went) => {
                 if let Some(why) = self.governor.observe(&connection, &went) {
                     error!(%connection, why, "suspended connection {connection}: {why}");
-                    self.store
-                        .set_gate(&connection, Gate::Suspended { why })
-                        .await?;
+                    let gate = Gate::Suspended { why };
+                    let set = || self.store.set_gate(&connection, gate.clone());
+                    patiently(stop, set).await?;
                 }
                 journey::settle(
                     held.handoff,
@@ -345,8 +351,19 @@ impl Worker {
         turn.outcome.request_id = request_id;
         self.log(&turn, step);
         let handoff = turn.handoff.clone();
-        let claim = self.store.record(held.claim, turn, now).await?;
+        let claim = self.record(held.claim, turn, stop).await?;
         Ok(After::Again(Box::new(Held { claim, handoff })))
+    }
+
+    /// Records what a call came to.
+    async fn record(
+        &self,
+        claim: Claim,
+        turn: Turn,
+        stop: &CancellationToken,
+    ) -> Result<Claim, StoreError> {
+        let now = self.clock.now();
+        patiently(stop, || self.store.record(claim, turn.clone(), now)).await
     }
 
     /// A transcript that came by address is fetched when it is needed. One that will never come leaves its link to the
@@ -428,7 +445,12 @@ impl Worker {
     }
 
     /// Sets a handoff aside whose desk does not exist: nothing was called.
-    async fn refuse(&self, mut held: Held, error: DeskError) -> Result<After, StoreError> {
+    async fn refuse(
+        &self,
+        mut held: Held,
+        error: DeskError,
+        stop: &CancellationToken,
+    ) -> Result<After, StoreError> {
         let now = self.clock.now();
         let step = held.handoff.progress.next_step().unwrap_or(Step::Close);
         held.claim = self.store.intend(&held, &[], step, now).await?;
@@ -442,12 +464,12 @@ impl Worker {
             now,
         );
         self.log(&turn, step);
-        self.store.record(held.claim, turn, now).await?;
+        self.record(held.claim, turn, stop).await?;
         Ok(After::Enough)
     }
 
     /// Closes the desk's side of a handoff that has ended.
-    async fn close(&self, mut held: Held) -> Result<After, StoreError> {
+    async fn close(&self, mut held: Held, stop: &CancellationToken) -> Result<After, StoreError> {
         let connection = held.handoff.escalation.connection.clone();
         let open = match self.desks.get(&connection).await {
             Ok(open) => Ok(open),
@@ -474,7 +496,7 @@ impl Worker {
             now,
         );
         self.log(&turn, Step::Close);
-        self.store.record(held.claim, turn, now).await?;
+        self.record(held.claim, turn, stop).await?;
         Ok(After::Enough)
     }
 
@@ -532,6 +554,30 @@ impl Worker {
             }
         }
     }
+}
+
+/// Writes what nobody else knows: a store that is away is waited for, or the handoff would stand still until the next
+/// start. A stop ends the waiting; the call then counts as lost.
+async fn patiently<T, W>(stop: &CancellationToken, write: impl Fn() -> W) -> Result<T, StoreError>
+where
+    W: Future<Output = Result<T, StoreError>>,
+{
+    loop {
+        match write().await {
+            Err(error) if error.is_passing() && !stop.is_cancelled() => {
+                warn!(%error, "could not record a step; trying again");
+                pause(stop).await;
+            }
+            settled => return settled,
+        }
+    }
+}
+
+/// Leaves a store that is away alone for a moment.
+async fn pause(stop: &CancellationToken) {
+    let _stopped = stop
+        .run_until_cancelled(tokio::time::sleep(STORE_AWAY_WAIT))
+        .await;
 }
 
 /// Why nothing more is begun at a connection on its way out. What the desk may know of already goes on, so that no rep

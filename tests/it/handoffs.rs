@@ -1,7 +1,10 @@
 //! The main job, end to end: from an escalation on RabbitMQ to a rep, and from the rep's reply to the channel.
 
+use baton::sim::faults::{Fault, Nth, What};
+use baton::sim::salesforce::call;
 use serde_json::{Value, json};
 
+use crate::broker::bench::until;
 use crate::world::{CONNECTION, Setup};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,4 +174,43 @@ async fn a_hundred_copies_at_once_are_one_handoff() {
         .await;
     assert_eq!(world.org.conversations().len(), 1);
     assert_eq!(world.heard.dead().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_away_when_a_call_returns_is_waited_for() {
+    let mut world = Setup::shared().await.build().await;
+    let slow = Fault::before(What::Slow { millis: 300 });
+    world
+        .org
+        .faults()
+        .fail(call::CREATE_CONVERSATION, Nth::Only(1), slow);
+    world.start().await;
+    let session = "session-in-between";
+    world.publish(&world.escalation(session, "web")).await;
+    let sql = world.database();
+    let calling = || -> bool {
+        let is_out =
+            "SELECT count(*) FROM handoff WHERE phase = 'calling' AND step = 'create-conversation'";
+        sql.query_row(is_out, [], |row| row.get::<_, i64>(0))
+            .is_ok_and(|found| found == 1)
+    };
+    until(calling).await;
+    // Somebody's shell holds the file for longer than the store waits.
+    sql.execute_batch("BEGIN IMMEDIATE").expect("the lock");
+    until(|| {
+        world
+            .log()
+            .contains("could not record a step; trying again")
+    })
+    .await;
+    sql.execute_batch("ROLLBACK").expect("let go");
+
+    world.heard.until_one(session, "lifecycle.live").await;
+    let conversations = world.org.conversations();
+    assert_eq!(conversations.len(), 1);
+    assert_eq!(world.org.messages(&conversations[0].id).len(), 1);
+    let attempts: i64 = sql
+        .query_row("SELECT count(*) FROM attempt", [], |row| row.get(0))
+        .expect("a number");
+    assert_eq!(attempts, 5, "no call was made twice");
 }

@@ -15,7 +15,10 @@ use baton::engine::files::Files;
 use baton::engine::media::{Custody, Fetcher, Links, Place, Rules};
 use baton::sim::salesforce::{Options, Org};
 use futures_util::StreamExt;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::options::{
+    BasicAckOptions, BasicConsumeOptions, ConfirmSelectOptions, QueueBindOptions,
+    QueueDeclareOptions,
+};
 use lapin::types::FieldTable;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -326,10 +329,13 @@ impl World {
             .expect("published");
     }
 
-    /// Many escalations over one connection.
+    /// Many escalations over one connection; the broker has them all when this returns.
     pub async fn publish_all(&self, events: &[Value]) {
         let connection = self.bench.raw().await;
         let channel = connection.create_channel().await.expect("a channel");
+        let select = channel.confirm_select(ConfirmSelectOptions::default());
+        select.await.expect("confirms");
+        let mut confirms = vec![];
         for event in events {
             let body = event.to_string().into_bytes();
             let properties = lapin::BasicProperties::default()
@@ -342,7 +348,10 @@ impl World {
                 &body,
                 properties,
             );
-            drop(published.await.expect("published"));
+            confirms.push(published.await.expect("published"));
+        }
+        for confirm in confirms {
+            assert!(soon(confirm).await.expect("a confirm").is_ack());
         }
     }
 
@@ -403,6 +412,33 @@ impl World {
     /// The database as it is, when no worker runs.
     pub fn database(&self) -> rusqlite::Connection {
         rusqlite::Connection::open(self.folder.path().join("baton.db")).expect("a database")
+    }
+}
+
+/// What a failed test leaves to be read: how the handoffs stand, and what the worker found worth a warning.
+impl Drop for World {
+    fn drop(&mut self) {
+        const LINES_MAX: usize = 60;
+        if !std::thread::panicking() {
+            return;
+        }
+        let rows = rusqlite::Connection::open(self.folder.path().join("baton.db")).and_then(|sql| {
+            let mut counted = sql.prepare(
+                "SELECT status || ' ' || phase || ' ' || coalesce(step, '') || ' ' || coalesce(why, '') || ': ' || count(*)
+                 FROM handoff GROUP BY status, phase, step, why",
+            )?;
+            let rows = counted.query_map([], |row| row.get::<_, String>(0))?;
+            rows.collect::<Result<Vec<_>, _>>()
+        });
+        eprintln!("the handoffs: {rows:?}");
+        if let Some(worker) = &self.worker
+            && let Ok(log) = worker.log.lock()
+        {
+            let told = |line: &&String| line.contains("WARN") || line.contains("ERROR");
+            for line in log.iter().rev().filter(told).take(LINES_MAX) {
+                eprintln!("{line}");
+            }
+        }
     }
 }
 
