@@ -122,10 +122,10 @@ impl World {
                 lines.push(text.to_owned());
             }
         };
-        default("retry", "waits = [\"40ms\", \"80ms\", \"160ms\"]");
+        default("retry", "waits = [\"40ms\", \"200ms\", \"1s\"]");
         default("retry", "retry_after_max = \"1s\"");
         default("retry", "deadline = \"2m\"");
-        default("desk", "timeout = \"600ms\"");
+        default("desk", "timeout = \"1s\"");
         default("desk", "connect_timeout = \"500ms\"");
         default("http", "listen = \"127.0.0.1:0\"");
         default("streams", "reconnect_min = \"20ms\"");
