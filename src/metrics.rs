@@ -39,7 +39,7 @@ macro_rules! definitions {
 definitions! {
     BUILD = "gauge" "baton_build_info" ["version"] "Always 1; the label says which release this is.";
     ACCEPTED = "counter" "baton_escalations_accepted_total" [] "Escalations taken in as new handoffs, since the database was made.";
-    ENDED = "counter" "baton_handoffs_ended_total" ["reason"] "Handoffs that have ended, by reason, since the database was made.";
+    ENDED = "counter" "baton_handoffs_ended_total" ["reason"] "Handoffs that have ended, by reason, since the database was made; dead_expired and dead_erased are dead ones that retention or an erasure took away.";
     HANDOFFS = "gauge" "baton_handoffs" ["status"] "Handoffs that are due, live or dead.";
     AT_STEP = "gauge" "baton_handoffs_at_step" ["step"] "Due handoffs by the step that comes next.";
     CONSERVATION = "gauge" "baton_conservation_difference" [] "Accepted, less ended, live, due and dead; anything but 0 is a lost or doubled handoff.";

@@ -793,6 +793,28 @@ pub struct Measures {
     pub gates: Vec<(String, String)>,
 }
 
+/// How a dead handoff ends without a word to the world: what it was told last is that it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndOfDead {
+    /// Retention has deleted it.
+    Expired,
+    /// Its contact was erased.
+    Erased,
+}
+
+impl EndOfDead {
+    /// All of them.
+    pub const ALL: [EndOfDead; 2] = [Self::Expired, Self::Erased];
+
+    /// The word in metrics, beside the reasons of endings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "dead_expired",
+            Self::Erased => "dead_erased",
+        }
+    }
+}
+
 impl Measures {
     /// What was accepted and is neither ended nor anywhere to be found, or is there twice. Both sides are kept by
     /// different means: what was told, and what is there.

@@ -11,7 +11,7 @@ use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::handoff::{Ending, Step};
 use crate::engine::governor::Governor;
 use crate::metrics::{self, Definition, Metrics};
-use crate::store::{Measures, Store, StoreError};
+use crate::store::{EndOfDead, Measures, Store, StoreError};
 
 /// What health and metrics are read from.
 #[derive(Clone)]
@@ -90,9 +90,11 @@ impl Vitals {
 fn handoffs(page: &Page, measures: &Measures) {
     page.count(metrics::ACCEPTED, measures.accepted);
     let ended = page.counters(metrics::ENDED);
-    for why in Ending::ALL {
-        let count = measures.ended.get(why.as_str()).copied();
-        let ended = ended.with_label_values(&[why.as_str()]);
+    let told = Ending::ALL.iter().map(|why| why.as_str());
+    let untold = EndOfDead::ALL.map(EndOfDead::as_str);
+    for why in told.chain(untold) {
+        let count = measures.ended.get(why).copied();
+        let ended = ended.with_label_values(&[why]);
         ended.inc_by(count.unwrap_or_default());
     }
     let statuses = [

@@ -1,6 +1,6 @@
 //! Many conversations at once in one worker, their streams cut at random, with the desk's ledger as judge.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use baton::sim::faults::{Disturbance, Fault, Nth, What};
 use baton::sim::salesforce::call;
@@ -11,9 +11,9 @@ use crate::world::Setup;
 const CONVERSATIONS: usize = 1_000;
 /// What each rep says.
 const REPLIES: usize = 5;
-/// With more processor time than this, something is searched or polled that should not be. What the clock on the wall
-/// says depends on what else the machine has to do.
-const PROCESSOR_TIME_MAX: Duration = Duration::from_secs(60);
+/// Each conversation opens a stream, and another whenever the last one breaks: once a round, and a few more times by
+/// chance. With more than this, something is asked again and again that should be waited for.
+const STREAMS_MAX: u32 = (CONVERSATIONS * (REPLIES + 3)) as u32;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_live_conversations_lose_double_and_reorder_nothing() {
@@ -96,5 +96,5 @@ async fn a_thousand_live_conversations_lose_double_and_reorder_nothing() {
          over {opened} streams; the worker was busy for {busy:?} and its peak is {memory}",
         CONVERSATIONS * REPLIES
     );
-    assert!(busy < PROCESSOR_TIME_MAX, "{busy:?}");
+    assert!(opened < STREAMS_MAX, "{opened} streams");
 }

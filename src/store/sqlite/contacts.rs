@@ -6,12 +6,13 @@ use rusqlite::{Connection, params};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Shared, intake, journey};
+use super::{Shared, intake, journey, measures};
 use crate::domain::clock::{Timestamp, from_ms};
 use crate::domain::escalation::Escalation;
+use crate::domain::handoff::Status;
 use crate::domain::ids::HandoffId;
 use crate::store::contact::{FromContact, KnownAs, Traces};
-use crate::store::{Row, StoreError, row};
+use crate::store::{EndOfDead, Row, StoreError, row};
 
 /// Remembers whose handoff it is.
 pub fn remember(
@@ -203,6 +204,9 @@ fn erase_handoff(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let handoff = journey::load(sql, shared, k)?.handoff;
+    if let Status::DeadLettered { .. } = handoff.status {
+        measures::enter_end_of_dead(sql, EndOfDead::Erased)?;
+    }
     let session = format!("erased-{id}");
     empty_events(sql, shared, &handoff.escalation, handoff.generation)?;
     sql.prepare_cached(

@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 
 use crate::domain::clock::{self, Timestamp, from_ms};
 use crate::domain::lifecycle::Lifecycle;
-use crate::store::{Measures, StoreError};
+use crate::store::{EndOfDead, Measures, StoreError};
 
 /// Enters what the world is told of the beginning and the end of a handoff.
 pub fn enter(sql: &Connection, what: &Lifecycle) -> Result<(), StoreError> {
@@ -16,6 +16,15 @@ pub fn enter(sql: &Connection, what: &Lifecycle) -> Result<(), StoreError> {
         Lifecycle::Ended { why, .. } => why.as_str(),
         _ => return Ok(()),
     };
+    count(sql, entry)
+}
+
+/// Enters the end of a dead handoff that the world is told nothing of.
+pub fn enter_end_of_dead(sql: &Connection, how: EndOfDead) -> Result<(), StoreError> {
+    count(sql, how.as_str())
+}
+
+fn count(sql: &Connection, entry: &str) -> Result<(), StoreError> {
     sql.prepare_cached(
         "INSERT INTO ledger (entry, count) VALUES (?1, 1) ON CONFLICT (entry) DO UPDATE SET count = count + 1",
     )?

@@ -3,11 +3,12 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::{Shared, contacts, journey};
+use super::{Shared, contacts, journey, measures};
 use crate::domain::clock::Timestamp;
+use crate::domain::handoff::Status;
 use crate::domain::ids::HandoffId;
 use crate::store::contact::{Horizons, Swept};
-use crate::store::{Row, StoreError, row};
+use crate::store::{EndOfDead, Row, StoreError, row};
 
 /// Deletes what is beyond its horizon: at most `limit` rows of each kind.
 pub fn sweep(
@@ -180,6 +181,9 @@ fn handoffs(
         .collect::<Result<_, _>>()?;
     for k in &gone {
         let handoff = journey::load(sql, shared, *k)?.handoff;
+        if let Status::DeadLettered { .. } = handoff.status {
+            measures::enter_end_of_dead(sql, EndOfDead::Expired)?;
+        }
         contacts::empty_events(sql, shared, &handoff.escalation, handoff.generation)?;
         let inbox: i64 = sql
             .prepare_cached("SELECT inbox FROM handoff WHERE k = ?1")?

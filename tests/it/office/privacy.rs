@@ -13,7 +13,7 @@ use baton::domain::retry::Policy;
 use baton::engine::media::{Attachment, Custody, Place};
 use baton::engine::retention::{Ages, Retention};
 use baton::journey;
-use baton::store::{Lane, Receipt, Row};
+use baton::store::{EndOfDead, Lane, Receipt, Row};
 use serde_json::{Value, json};
 
 use super::{Office, contact_writes, refused};
@@ -192,6 +192,7 @@ async fn an_erased_contact_leaves_no_trace_and_another_is_as_before() {
         (&erased["erased"], &erased["handoffs"]),
         (&json!(true), &json!(2))
     );
+    assert_eq!(ended(&office, EndOfDead::Erased).await, 1);
     for trace in traces {
         assert_eq!(with_bytes(&folder, trace), [""; 0], "{trace}");
     }
@@ -320,6 +321,15 @@ async fn sweep(office: &Office) -> usize {
     batches
 }
 
+/// How dead handoffs ended that the world was told nothing of; the books balance with them.
+async fn ended(office: &Office, how: EndOfDead) -> u64 {
+    let measures = office.store().measures(office.clock.now()).await;
+    let measures = measures.expect("measured");
+    assert_eq!(measures.difference(), 0, "{measures:?}");
+    let count = measures.ended.get(how.as_str());
+    count.copied().unwrap_or_default()
+}
+
 fn rows(office: &Office, table: &str) -> i64 {
     let query = format!("SELECT count(*) FROM {table}");
     office
@@ -417,6 +427,7 @@ async fn each_kind_goes_at_its_age_and_not_before() {
     assert_eq!(words("karthago"), 0);
     assert_eq!(office.get("dead-letters").await, json!([]));
     assert_eq!((rows(&office, "handoff"), rows(&office, "dead")), (1, 0));
+    assert_eq!(ended(&office, EndOfDead::Expired).await, 1);
     let waiting = office.store().load(live).await.expect("a handoff");
     assert_eq!(
         waiting.handoff.escalation.summary.as_deref(),
