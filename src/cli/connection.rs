@@ -87,6 +87,20 @@ pub enum Verb {
         #[arg(value_parser = segment)]
         name: String,
     },
+    /// Begin nothing new at a connection; its live conversations go on.
+    ///
+    /// Handoffs wait until it is resumed, or until their deadline: then they become dead letters (deadline-passed).
+    Pause {
+        /// Which.
+        #[arg(value_parser = segment)]
+        name: String,
+    },
+    /// End the pause of a connection; what waited there goes on.
+    Resume {
+        /// Which.
+        #[arg(value_parser = segment)]
+        name: String,
+    },
     /// Remove a connection and its credentials, once its live handoffs have ended.
     ///
     /// Nothing new is begun there from now on: escalations for it become dead letters (unknown-connection). Live
@@ -146,6 +160,16 @@ pub async fn run(verb: Verb, config: &Config) -> Result<(), Failure> {
                 "{name}: signs with {} from now on\n",
                 cell(&rotated["key"])
             ))
+        }
+        Verb::Pause { name } => {
+            let pause = path(&["connections", &name, "pause"]);
+            Door::open(config)?.ask(Method::POST, pause, None).await?;
+            print(&format!("{name}: paused; nothing new is begun there\n"))
+        }
+        Verb::Resume { name } => {
+            let resume = path(&["connections", &name, "resume"]);
+            Door::open(config)?.ask(Method::POST, resume, None).await?;
+            print(&format!("{name}: open; what waited there goes on\n"))
         }
         Verb::Remove {
             name,

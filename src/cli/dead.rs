@@ -224,8 +224,8 @@ fn text(letter: &Value) -> String {
     for name in ["exchange", "routing_key", "headers"] {
         row(name, &original[name]);
     }
-    if !letter["attempts"].is_null() {
-        text.push_str(&format!("\n{}", attempts(&letter["attempts"])));
+    if !letter["tried"].is_null() {
+        text.push_str(&format!("\n{}", attempts(&letter["tried"])));
     }
     if let Some(body) = original["body"].as_str() {
         let lines = body.lines().map(|line| format!("{}\n", tame(line)));

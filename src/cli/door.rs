@@ -99,10 +99,10 @@ impl Door {
     ) -> Result<Value, Failure> {
         let body = body.map(|body| body.to_string());
         let (status, answer) = match self {
-            Self::Worker(worker) => worker.ask(method, path, body).await?,
-            Self::Store(here) => ask_here(here.routes.clone(), method, path, body).await?,
+            Self::Worker(worker) => worker.ask(method.clone(), path, body).await?,
+            Self::Store(here) => ask_here(here.routes.clone(), method.clone(), path, body).await?,
         };
-        read(status, &answer)
+        read(&method, status, &answer)
     }
 }
 
@@ -215,7 +215,7 @@ async fn ask_here(
 }
 
 /// What an answer comes to: its value, or the failure with the exit code that fits.
-fn read(status: StatusCode, answer: &[u8]) -> Result<Value, Failure> {
+fn read(asked: &Method, status: StatusCode, answer: &[u8]) -> Result<Value, Failure> {
     let value = serde_json::from_slice::<Value>(answer);
     if status.is_success() {
         return Ok(value.context("the worker's answer is no JSON; is it of another release?")?);
@@ -226,6 +226,9 @@ fn read(status: StatusCode, answer: &[u8]) -> Result<Value, Failure> {
     let what =
         said.unwrap_or_else(|| format!("the worker answered {status}; is it of another release?"));
     match status {
+        StatusCode::UNPROCESSABLE_ENTITY if asked.is_safe() => {
+            Err(Failure::Usage(format!("put this right:\n{what}")))
+        }
         StatusCode::UNPROCESSABLE_ENTITY => Err(Failure::Usage(format!(
             "nothing was saved; put this right:\n{what}"
         ))),

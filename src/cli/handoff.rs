@@ -10,9 +10,7 @@ use super::consent::Consent;
 use super::door::{Door, path, segment};
 use super::page::{Form, cell, fields, items, print, table};
 use crate::config::Config;
-
-/// What a handoff can be: due a step, live, over, or set aside.
-const STATUSES: [&str; 4] = ["due", "live", "closed", "dead"];
+use crate::domain::handoff::Status;
 
 /// What can be asked about handoffs, and done to them.
 #[derive(Debug, Subcommand)]
@@ -20,7 +18,7 @@ pub enum Verb {
     /// List handoffs, the newest first.
     List {
         /// Only those of this status.
-        #[arg(long, value_parser = PossibleValuesParser::new(STATUSES))]
+        #[arg(long, value_parser = PossibleValuesParser::new(Status::WORDS))]
         status: Option<String>,
         /// Only those of this connection.
         #[arg(long, value_name = "NAME")]

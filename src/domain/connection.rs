@@ -135,6 +135,9 @@ pub enum Removal {
 }
 
 impl Removal {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Drain, Self::Force];
+
     /// The word of the store, the API and the console.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -145,7 +148,7 @@ impl Removal {
 
     /// The removal of a word.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Drain, Self::Force]
+        Self::ALL
             .into_iter()
             .find(|removal| removal.as_str() == word)
     }

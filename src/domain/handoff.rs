@@ -168,6 +168,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// The words of all of them.
+    pub const WORDS: [&str; 4] = ["due", "live", "closed", "dead"];
+
     /// The word of the store, the listings and metrics.
     pub fn as_str(&self) -> &'static str {
         match self {

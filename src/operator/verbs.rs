@@ -135,7 +135,7 @@ impl Operator {
                 Ok(json!({ "change": draft.change.as_str(), "notes": draft.notes, "problems": [] }))
             }
             Err(Refusal::Wrong(problems)) => {
-                Ok(json!({ "notes": [], "problems": view::problems(&problems) }))
+                Ok(json!({ "change": null, "notes": [], "problems": view::problems(&problems) }))
             }
             Err(refusal) => Err(refusal),
         }
@@ -189,6 +189,9 @@ impl Operator {
         let open = match self.desks.get(&connection).await {
             Ok(open) => open,
             Err(NoDesk::Store(error)) => return Err(error.into()),
+            Err(NoDesk::Unusable(error)) if error.code() == Code::UnknownConnection => {
+                return Err(no_connection(name));
+            }
             Err(NoDesk::Unusable(error)) => return Ok(failed(name, &error)),
         };
         Ok(match open.desk.verify().await {

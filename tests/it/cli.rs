@@ -49,6 +49,18 @@ fn wrong_usage_ends_with_2() {
 }
 
 #[test]
+fn what_a_listing_cannot_be_asked_is_said_and_nothing_was_to_be_saved() {
+    let place = Place::new();
+    let keys = "--auth-public-key @public.pem --auth-private-key @private.pem";
+    let add = format!("connection add acme {} {keys}", connections::WITHOUT_KEYS);
+    place.run(&add).done();
+    assert_eq!(
+        place.run("handoff list --limit 20000").refused(),
+        "baton: put this right:\nlimit: `20000` is too few or too many; write 1 to 10000\n"
+    );
+}
+
+#[test]
 fn reading_verbs_make_no_database() {
     let place = Place::new();
     for verb in [

@@ -3,6 +3,7 @@
 mod asyncapi;
 mod events;
 mod metrics;
+mod openapi;
 mod pages;
 
 use std::path::{Path, PathBuf};

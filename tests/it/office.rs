@@ -4,6 +4,7 @@ mod edits;
 mod jobs;
 mod letters;
 mod privacy;
+mod requests;
 mod timelines;
 
 use std::time::Duration;

@@ -4,7 +4,9 @@ use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
 
-use super::{Answer, Body, WHO};
+use super::body::Body;
+use super::query::NoQuery;
+use super::{Answer, WHO};
 use crate::operator::verbs::{Meant, Operator};
 
 /// The routes of contacts. Both are for operators only: one deletes, and the other shows words.
@@ -14,7 +16,7 @@ pub fn routes() -> Router<Operator> {
         .route("/api/v1/contacts/export", post(export))
 }
 
-async fn erase(State(operator): State<Operator>, Body(meant): Body<Meant>) -> Answer {
+async fn erase(State(operator): State<Operator>, _: NoQuery, Body(meant): Body<Meant>) -> Answer {
     if meant.dry_run {
         operator.contact(&meant).await.map(Json)
     } else {
@@ -22,6 +24,6 @@ async fn erase(State(operator): State<Operator>, Body(meant): Body<Meant>) -> An
     }
 }
 
-async fn export(State(operator): State<Operator>, Body(meant): Body<Meant>) -> Answer {
+async fn export(State(operator): State<Operator>, _: NoQuery, Body(meant): Body<Meant>) -> Answer {
     operator.export_contact(&meant, WHO).await.map(Json)
 }

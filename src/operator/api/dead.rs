@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 
-use super::{Answer, Body, LIMIT_DEFAULT, Show, WHO};
-use crate::domain::connection::Problem;
-use crate::operator::verbs::{Edit, Operator, Refusal};
+use super::body::Body;
+use super::path::Named;
+use super::query::{NoQuery, Query};
+use super::{Answer, WHO, content};
+use crate::operator::verbs::{Edit, Operator};
+use crate::operator::wanted::{self, WORDS};
+use crate::store::GroupBy;
 
 /// The routes of dead letters.
 pub fn routes() -> Router<Operator> {
@@ -22,56 +26,55 @@ pub fn routes() -> Router<Operator> {
         .route("/api/v1/dead-letters/{id}/restore", post(restore))
 }
 
-type Words = BTreeMap<String, String>;
-
-async fn list(State(operator): State<Operator>, Query(mut words): Query<Words>) -> Answer {
-    let limit = number(&mut words, "limit")?.unwrap_or(LIMIT_DEFAULT);
-    let before = number(&mut words, "before")?;
-    operator.dead_letters(&words, before, limit).await.map(Json)
+/// Which are meant, in words. They are looked through here too, so that all mistakes of a query are told at once.
+fn wanted(operator: &Operator, query: &mut Query) -> BTreeMap<String, String> {
+    let given = query.texts(&WORDS);
+    if let Err(problems) = wanted::filter(&given, operator.clock.now()) {
+        query.also(problems);
+    }
+    given
 }
 
-async fn groups(State(operator): State<Operator>, Query(mut words): Query<Words>) -> Answer {
-    let by = words.remove("by").unwrap_or_else(|| "cause".to_owned());
-    operator.dead_groups(&words, &by).await.map(Json)
+async fn list(State(operator): State<Operator>, mut query: Query) -> Answer {
+    let (limit, before) = (query.limit(), query.number("before"));
+    let wanted = wanted(&operator, &mut query);
+    query.done()?;
+    operator
+        .dead_letters(&wanted, before, limit)
+        .await
+        .map(Json)
 }
 
-async fn one(
-    State(operator): State<Operator>,
-    Path(id): Path<String>,
-    Query(show): Query<Show>,
-) -> Answer {
-    operator.dead_letter(&id, show.content()).await.map(Json)
+async fn groups(State(operator): State<Operator>, mut query: Query) -> Answer {
+    let by = query.word("by", &GroupBy::ALL.map(GroupBy::as_str));
+    let wanted = wanted(&operator, &mut query);
+    query.done()?;
+    let by = by.as_deref().and_then(GroupBy::parse).unwrap_or_default();
+    operator.dead_groups(&wanted, by).await.map(Json)
 }
 
-async fn replay(State(operator): State<Operator>, Path(id): Path<String>) -> Answer {
+async fn one(State(operator): State<Operator>, Named(id): Named, query: Query) -> Answer {
+    let content = content(query)?;
+    operator.dead_letter(&id, content).await.map(Json)
+}
+
+async fn replay(State(operator): State<Operator>, Named(id): Named, _: NoQuery) -> Answer {
     operator.replay(&id, WHO).await.map(Json)
 }
 
 async fn edit(
     State(operator): State<Operator>,
-    Path(id): Path<String>,
+    Named(id): Named,
+    _: NoQuery,
     Body(edit): Body<Edit>,
 ) -> Answer {
     operator.edit(&id, &edit, WHO).await.map(Json)
 }
 
-async fn discard(State(operator): State<Operator>, Path(id): Path<String>) -> Answer {
+async fn discard(State(operator): State<Operator>, Named(id): Named, _: NoQuery) -> Answer {
     operator.discard(&id, WHO).await.map(Json)
 }
 
-async fn restore(State(operator): State<Operator>, Path(id): Path<String>) -> Answer {
+async fn restore(State(operator): State<Operator>, Named(id): Named, _: NoQuery) -> Answer {
     operator.restore(&id, WHO).await.map(Json)
-}
-
-/// Takes a number out of the words of a query.
-fn number<T: std::str::FromStr>(words: &mut Words, name: &str) -> Result<Option<T>, Refusal> {
-    let Some(given) = words.remove(name).filter(|given| !given.is_empty()) else {
-        return Ok(None);
-    };
-    given.parse().map(Some).map_err(|_| {
-        Refusal::Wrong(vec![Problem {
-            setting: name.to_owned(),
-            what: format!("`{given}` is no number; write one such as 100"),
-        }])
-    })
 }

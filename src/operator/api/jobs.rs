@@ -1,11 +1,13 @@
 //! `/api/v1/dead-letter-jobs`.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde::Deserialize;
 
-use super::{Answer, Body, WHO};
+use super::body::Body;
+use super::path::Named;
+use super::query::{NoQuery, Query};
+use super::{Answer, WHO};
 use crate::operator::verbs::{Asked, Operator};
 
 /// The routes of jobs over dead letters.
@@ -16,11 +18,11 @@ pub fn routes() -> Router<Operator> {
         .route("/api/v1/dead-letter-jobs/{id}/cancel", post(cancel))
 }
 
-async fn list(State(operator): State<Operator>) -> Answer {
+async fn list(State(operator): State<Operator>, _: NoQuery) -> Answer {
     operator.jobs().await.map(Json)
 }
 
-async fn make(State(operator): State<Operator>, Body(asked): Body<Asked>) -> Answer {
+async fn make(State(operator): State<Operator>, _: NoQuery, Body(asked): Body<Asked>) -> Answer {
     if asked.dry_run {
         operator.try_job(&asked).await.map(Json)
     } else {
@@ -28,22 +30,12 @@ async fn make(State(operator): State<Operator>, Body(asked): Body<Asked>) -> Ans
     }
 }
 
-#[derive(Deserialize)]
-struct Beyond {
-    after: Option<i64>,
+async fn one(State(operator): State<Operator>, Named(id): Named, mut query: Query) -> Answer {
+    let after = query.number("after").unwrap_or_default();
+    query.done()?;
+    operator.job(&id, after).await.map(Json)
 }
 
-async fn one(
-    State(operator): State<Operator>,
-    Path(id): Path<String>,
-    Query(beyond): Query<Beyond>,
-) -> Answer {
-    operator
-        .job(&id, beyond.after.unwrap_or_default())
-        .await
-        .map(Json)
-}
-
-async fn cancel(State(operator): State<Operator>, Path(id): Path<String>) -> Answer {
+async fn cancel(State(operator): State<Operator>, Named(id): Named, _: NoQuery) -> Answer {
     operator.cancel_job(&id, WHO).await.map(Json)
 }

@@ -49,7 +49,7 @@ async fn made(
             h2 #advice { "What to do" }
             (advice::about(&text(&letter["code"])))
         }
-        (attempts(&letter["attempts"]))
+        (attempts(&letter["tried"]))
         (arrived(visit, &own, &letter["original"], content))
     };
     Ok(View {

@@ -83,7 +83,10 @@ async fn list(console: &Console, visit: &Visit, mut words: Words) -> Result<View
         turned.insert(BEFORE.to_owned(), text(&last["number"]));
         address(&turned)
     });
-    let groups = console.operator.dead_groups(&words, "cause").await?;
+    let groups = console
+        .operator
+        .dead_groups(&words, dead::GroupBy::Cause)
+        .await?;
     let groups = groups.as_array().map(Vec::as_slice).unwrap_or_default();
     let count: u64 = groups
         .iter()

@@ -12,11 +12,10 @@ use super::page::{self, Section, badge};
 use super::visit::{View, Visit};
 use crate::domain::channel::Channel;
 use crate::domain::connection::DeskKind;
+use crate::domain::handoff::Status;
 use crate::operator::verbs::Refusal;
 use crate::store::{Filter, Row, Summary};
 
-/// What a handoff can be.
-const STATUSES: [&str; 4] = ["due", "live", "closed", "dead"];
 /// On one page.
 const ROWS: usize = 50;
 
@@ -157,7 +156,7 @@ async fn search(console: &Console, which: &Which) -> Result<Markup, Refusal> {
                 label for="id" { "Handoff, session or conversation id" }
                 input #id name="id" type="search" value=(which.id) autocomplete="off" spellcheck="false";
             }
-            (choice("status", "Status", &STATUSES, &which.status))
+            (choice("status", "Status", &Status::WORDS, &which.status))
             (choice("connection", "Connection", &connections, &which.connection))
             (choice("desk", "Desk", &DeskKind::ALL.iter().map(|desk| desk.as_str()).collect::<Vec<_>>(), &which.desk))
             (choice("channel", "Channel", &Channel::ALL.map(Channel::as_str), &which.channel))

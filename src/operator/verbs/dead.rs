@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Operator, Refusal};
-use crate::domain::connection::Problem;
 use crate::engine::replay;
 use crate::operator::view::{self, Content};
 use crate::operator::wanted;
@@ -36,16 +35,9 @@ impl Operator {
     pub async fn dead_groups(
         &self,
         wanted: &BTreeMap<String, String>,
-        by: &str,
+        by: GroupBy,
     ) -> Result<Value, Refusal> {
         let filter = self.wanted(wanted)?;
-        let by = GroupBy::parse(by).ok_or_else(|| {
-            let words = GroupBy::ALL.map(GroupBy::as_str).join(", ");
-            Refusal::Wrong(vec![Problem {
-                setting: "by".into(),
-                what: format!("`{by}` is nothing to group by; write one of {words}"),
-            }])
-        })?;
         let groups = self.store.dead_groups(&filter, by, GROUPS_MAX).await?;
         Ok(groups.iter().map(view::dead::group).collect())
     }
@@ -59,7 +51,7 @@ impl Operator {
         }
         if let (About::Handoff, Some(row)) = (letter.about, letter.row) {
             let attempts = self.store.attempts(row).await?;
-            shown["attempts"] = attempts.iter().map(view::attempt).collect();
+            shown["tried"] = attempts.iter().map(view::attempt).collect();
         }
         Ok(shown)
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Operator, Refusal};
 use crate::domain::arrival::Inbound;
@@ -20,7 +20,7 @@ use crate::store::{About, Replayed};
 #[serde(deny_unknown_fields)]
 pub struct Edit {
     /// The whole event, as it should have come.
-    pub event: Value,
+    pub event: Map<String, Value>,
     /// Only say which fields differ.
     #[serde(default)]
     pub dry_run: bool,
@@ -46,14 +46,15 @@ impl Operator {
         let gone = || Refusal::NotNow(format!("`{}` cannot go on: its content is gone", letter.id));
         let (mut origin, before) = self.store.original(letter.number).await?.ok_or_else(gone)?;
         let before: Value = serde_json::from_slice(&before).unwrap_or_default();
-        let changed: Vec<String> = differences(&before, &edit.event).into_iter().collect();
+        let event = Value::Object(edit.event.clone());
+        let changed: Vec<String> = differences(&before, &event).into_iter().collect();
         let next = letter.generation + 1;
         origin.headers.insert(GENERATION.to_owned(), json!(next));
         let now = self.clock.now();
         let deadline = clock::after(now, self.deadline);
-        let body = edit.event.to_string().into_bytes();
+        let body = event.to_string().into_bytes();
         let arrival = journey::receive(origin, body, self.bounds, deadline);
-        check(&arrival.what, &before, &edit.event, &changed, letter.about)?;
+        check(&arrival.what, &before, &event, &changed, letter.about)?;
         if edit.dry_run {
             return Ok(json!({ "id": letter.id, "changed": changed }));
         }

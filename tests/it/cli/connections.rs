@@ -70,6 +70,37 @@ fn a_connection_is_added_once_shown_without_its_secret_and_removed() {
 }
 
 #[test]
+fn a_connection_is_paused_and_resumed_each_once() {
+    let place = Place::new();
+    add(&place, &[]).done();
+    let gate = || place.run("connection show acme --json").json()["gate"].clone();
+    assert_eq!(
+        place.run("connection pause acme").done(),
+        "acme: paused; nothing new is begun there\n"
+    );
+    assert_eq!(gate(), "paused");
+    assert_eq!(
+        place.run("connection pause acme").failed(),
+        "baton: connection `acme` is paused, and cannot be paused\n"
+    );
+    assert_eq!(
+        place.run("connection resume acme").done(),
+        "acme: open; what waited there goes on\n"
+    );
+    assert_eq!(gate(), "open");
+    assert_eq!(
+        place.run("connection resume acme").failed(),
+        "baton: connection `acme` is open, not paused\n"
+    );
+    for verb in ["pause", "resume", "verify"] {
+        assert_eq!(
+            place.run(&format!("connection {verb} nobody")).failed(),
+            "baton: there is no connection `nobody`; `baton connection list` shows all\n"
+        );
+    }
+}
+
+#[test]
 fn every_mistake_is_said_in_full() {
     let place = Place::new();
     place.write("another.pem", RsaPair::generate().public_pem);

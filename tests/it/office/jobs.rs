@@ -256,7 +256,7 @@ async fn a_question_that_makes_no_sense_names_each_field() {
         ),
         (
             json!({ "action": "replay", "everything": true }),
-            vec!["body"],
+            vec!["everything"],
         ),
     ] {
         let (status, said) = office
