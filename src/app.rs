@@ -48,6 +48,7 @@ use crate::operator::webhook::{self, CaughtUp, Webhooks};
 use crate::operator::{api, verbs::Operator};
 use crate::store::sqlite::{self, SqliteStore, Synchronous};
 use crate::store::{Lane, Pressure, Store};
+use crate::traces::{self, Exporter, Traces};
 
 /// Publishers that share the outbox: while one waits for its confirms, the other fills its batch.
 const LANES: i64 = 2;
@@ -55,6 +56,9 @@ const LANES: i64 = 2;
 const LOST_RUNS_MAX: u32 = 2;
 /// How long a worker is careful after them; then they are forgotten.
 const CAREFUL: Duration = Duration::from_mins(10);
+/// How long a stop waits for the collector to take the last spans: with `worker.drain` below the time after which
+/// Kubernetes kills.
+const FLUSH: Duration = Duration::from_secs(3);
 /// At a start, the streams of all live conversations open within this time, so that the desk is not stormed.
 const STREAMS_SPREAD: Duration = Duration::from_secs(2);
 
@@ -133,6 +137,7 @@ struct Parts {
     names: Names,
     broker: Broker,
     metrics: Arc<Metrics>,
+    traces: Traces,
 }
 
 impl Parts {
@@ -145,6 +150,7 @@ impl Parts {
             files,
             clock,
             metrics,
+            traces,
             ..
         } = self;
         let tokens = Arc::new(Tokens {
@@ -155,6 +161,7 @@ impl Parts {
         });
         let worker = Arc::new(Worker {
             metrics: metrics.clone(),
+            traces: traces.clone(),
             store: store.clone(),
             desks: desks.clone(),
             governor: governor.clone(),
@@ -194,6 +201,7 @@ impl Parts {
         });
         let courier = Arc::new(Courier {
             metrics: metrics.clone(),
+            traces: traces.clone(),
             store: store.clone(),
             desks: desks.clone(),
             governor: governor.clone(),
@@ -230,6 +238,7 @@ impl Parts {
     fn start_outbox(&self, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
         let lanes = (0..LANES).map(|number| Outbox {
             metrics: self.metrics.clone(),
+            traces: self.traces.clone(),
             store: self.store.clone(),
             broker: self.broker.clone(),
             names: self.names.clone(),
@@ -254,7 +263,33 @@ pub struct App {
     stop_steps: CancellationToken,
     stop_outbox: CancellationToken,
     stop_server: CancellationToken,
+    tracing: Option<Tracing>,
     drain: Duration,
+}
+
+/// What takes spans to the collector, running.
+struct Tracing {
+    task: JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+impl Tracing {
+    fn start(exporter: Exporter) -> Self {
+        let stop = CancellationToken::new();
+        Self {
+            task: tokio::spawn(exporter.run(stop.clone())),
+            stop,
+        }
+    }
+
+    /// Sends what there is, or gives it up: no stop waits long for a collector.
+    async fn stop(mut self) {
+        self.stop.cancel();
+        match tokio::time::timeout(FLUSH, &mut self.task).await {
+            Ok(ended) => report(ended),
+            Err(_) => self.task.abort(),
+        }
+    }
 }
 
 impl App {
@@ -341,6 +376,8 @@ impl App {
             .merge(api::behind_tokens(api::routes(operator.clone()), tokens));
         serve(listener, routes, stop_server.clone());
 
+        let (traces, exporter) = open_traces(config, metrics.clone())?;
+        let tracing = exporter.map(Tracing::start);
         let parts = Parts {
             store: store.clone(),
             desks,
@@ -351,11 +388,13 @@ impl App {
             names: Names::new(&config.broker.prefix),
             broker: broker.clone(),
             metrics: metrics.clone(),
+            traces: traces.clone(),
         };
         let steps = parts.start_steps(config, &stop_steps);
         let outbox = parts.start_outbox(&stop_outbox);
         let intake = Intake {
             metrics,
+            traces,
             store: store.clone(),
             broker: broker.clone(),
             clock,
@@ -381,6 +420,7 @@ impl App {
             stop_steps,
             stop_outbox,
             stop_server,
+            tracing,
             drain,
         })
     }
@@ -397,6 +437,7 @@ impl App {
             stop_steps,
             stop_outbox,
             stop_server,
+            tracing,
             drain,
             ..
         } = self;
@@ -420,6 +461,9 @@ impl App {
             warn!(
                 "stopping took longer than `worker.drain`; the rest is found again at the next start"
             );
+        }
+        if let Some(tracing) = tracing {
+            tracing.stop().await;
         }
         stop_server.cancel();
         info!("stopped");
@@ -486,6 +530,22 @@ fn open_files(config: &Config, links: Links) -> anyhow::Result<Files> {
         },
         link_life: config.media.link_life,
     })
+}
+
+fn open_traces(
+    config: &Config,
+    metrics: Arc<Metrics>,
+) -> anyhow::Result<(Traces, Option<Exporter>)> {
+    let Some(collector) = config.telemetry.traces.clone() else {
+        return Ok((Traces::default(), None));
+    };
+    let options = traces::Options {
+        collector,
+        worker: config.worker.name.clone(),
+    };
+    let (traces, exporter) =
+        Traces::to(options, metrics).context("cannot set up HTTP for the collector")?;
+    Ok((traces, Some(exporter)))
 }
 
 fn ages(config: &Config) -> Ages {

@@ -69,6 +69,8 @@ pub struct Config {
     pub ids: Ids,
     /// What is logged.
     pub log: Log,
+    /// Where traces go.
+    pub telemetry: Telemetry,
     origins: Origins,
 }
 
@@ -288,6 +290,13 @@ pub struct Log {
     pub level: String,
     /// For whom lines are written.
     pub format: LogFormat,
+}
+
+/// What is told to an OpenTelemetry collector.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    /// Where spans are sent over OTLP/HTTP; nowhere if it is empty.
+    pub traces: Option<String>,
 }
 
 /// For whom log lines are written.

@@ -23,5 +23,6 @@ pub mod patience;
 pub mod reply;
 pub mod retry;
 pub mod seal;
+pub mod trace;
 pub mod transcript;
 pub mod turn;

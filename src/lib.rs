@@ -8,7 +8,7 @@
 //! - [`broker`]: RabbitMQ: topology, deliveries, publishing with confirms.
 //! - [`engine`]: the loops. They do not know each other; they meet in the store.
 //! - [`operator`]: what an operator can see and do, and the one HTTP port.
-//! - [`config`], [`telemetry`] and [`metrics`]: what can be set, what is logged, what is measured.
+//! - [`config`], [`telemetry`], [`metrics`] and [`traces`]: what can be set, what is logged, what is measured, what is traced.
 //! - [`app`]: the wiring; the only file that knows everything.
 //! - [`demo`]: the whole job on a real broker, told as it happens.
 //! - [`sim`]: desks that remember, for the tests, the demo and other people's tests. It knows nothing of the rest.
@@ -31,3 +31,4 @@ pub mod operator;
 pub mod sim;
 pub mod store;
 pub mod telemetry;
+pub mod traces;

@@ -79,6 +79,7 @@ definitions! {
     WAL_BYTES = "gauge" "baton_wal_bytes" [] "Size of the database's write-ahead log.";
     DISK_FREE = "gauge" "baton_disk_free_bytes" [] "Free space where the database is.";
     DISK_SIZE = "gauge" "baton_disk_size_bytes" [] "All space there.";
+    SPANS_DROPPED = "counter" "baton_spans_dropped_total" [] "Spans that the collector did not get or did not take.";
 }
 
 /// From one fsync of a good disk to one call that a desk lets run into its timeout.
@@ -116,6 +117,8 @@ pub struct Metrics {
     pub commit_size: Histogram,
     /// Writes that came too late.
     pub fenced: IntCounter,
+    /// Spans that were lost.
+    pub spans_dropped: IntCounter,
     gaps: IntCounter,
     gap_entries: IntCounter,
 }
@@ -144,6 +147,7 @@ impl Default for Metrics {
             commit_seconds: histogram(&registry, COMMIT_SECONDS, SECONDS),
             commit_size: histogram(&registry, COMMIT_SIZE, SIZES),
             fenced: counter(&registry, FENCED),
+            spans_dropped: counter(&registry, SPANS_DROPPED),
             gaps: counter(&registry, GAPS),
             gap_entries: counter(&registry, GAP_ENTRIES),
             registry,

@@ -441,6 +441,8 @@ pub struct Claim {
     pub row: Row,
     /// Its version when it was read or last written.
     pub version: i64,
+    /// The number of the last attempt of its generation; 0 before the first.
+    pub attempt: u32,
 }
 
 /// A handoff in our hands.

@@ -10,8 +10,8 @@ use super::kind::{
 use super::reader::Reader;
 use super::{
     Absent, Broker, Channels, Config, Desk, Http, Ids, Limits, Log, LogFormat, Media, Objects,
-    Operator, Origins, PhonePart, Reps, Retention, Retry, Store, Streams, Synchronous, Worker,
-    secret,
+    Operator, Origins, PhonePart, Reps, Retention, Retry, Store, Streams, Synchronous, Telemetry,
+    Worker, secret,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -48,6 +48,9 @@ impl Config {
                 namespace: read.option("ids.namespace", name),
             },
             log: Log::read(read),
+            telemetry: Telemetry {
+                traces: read.option("telemetry.traces", optional_web_address),
+            },
             origins: Origins::default(),
             broker,
             store,

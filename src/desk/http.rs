@@ -60,6 +60,7 @@ impl Http {
                 .user_agent(concat!("baton/", env!("CARGO_PKG_VERSION")))
                 .connect_timeout(limits.connect_timeout)
                 .redirect(redirect::Policy::none())
+                // Nothing is put into its requests that tells of us, no `traceparent` either: desks are other people's.
                 // A desk is called where its connection says, whatever the environment says about proxies.
                 .no_proxy()
                 .tcp_nodelay(true)

@@ -102,6 +102,7 @@ pub fn headers(
 
 /// The headers that only a handoff has, added to those of its dead letter.
 pub fn handoff_headers(headers: &mut BTreeMap<String, Value>, handoff: &Handoff, cause: &Cause) {
+    handoff.trace.write(headers);
     let desk = handoff.desk.map_or("unknown", |desk| desk.as_str());
     let mut set = |name: &str, value: Value| headers.insert(name.to_owned(), value);
     set("x-handoff-id", json!(handoff.id.to_string()));

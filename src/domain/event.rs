@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::clock::Timestamp;
 use super::error::Code;
 use super::ids::EventId;
+use super::trace::TraceContext;
 
 /// A delivery nobody can process. Its code and text go into the dead letter's headers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -360,6 +361,8 @@ pub struct Published {
     pub time: Timestamp,
     /// What happened.
     pub data: Value,
+    /// Where its handoff is in which trace; it goes into the headers.
+    pub trace: TraceContext,
 }
 
 impl Published {

@@ -12,6 +12,7 @@ use super::error::Code;
 use super::escalation::Escalation;
 use super::ids::{ConversationId, Cursor, EntryId, HandoffId, IdShape, Key, Namespace};
 use super::seal::SecretString;
+use super::trace::TraceContext;
 use super::transcript::OpeningMessage;
 
 /// One handoff, as the worker holds it.
@@ -25,6 +26,8 @@ pub struct Handoff {
     pub escalation: Escalation,
     /// Chosen once, at receipt, and never again.
     pub keys: Keys,
+    /// Where it is in which trace: as its escalation says, or else a trace of its own.
+    pub trace: TraceContext,
     /// How far it has come.
     pub progress: Progress,
     /// What the worker owes it.

@@ -210,6 +210,7 @@ impl Lifecycle {
             subject: handoff.escalation.session.to_string(),
             time: now,
             data: self.data(handoff),
+            trace: handoff.trace.clone(),
         }
     }
 

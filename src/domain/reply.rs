@@ -165,6 +165,7 @@ impl Reply {
             subject: escalation.session.to_string(),
             time: now,
             data,
+            trace: handoff.trace.clone(),
         }
     }
 }

@@ -30,6 +30,7 @@ use crate::domain::lifecycle::Lifecycle;
 use crate::domain::retry::{Policy, Verdict};
 use crate::metrics::{Attempt, Metrics};
 use crate::store::{Carried, ForRep, ForRepKind, Row, Store, StoreError};
+use crate::traces::{self, Calls, Span, Traces};
 
 /// How long a store that does not answer is left alone.
 const STORE_AWAY_WAIT: Duration = Duration::from_millis(500);
@@ -56,6 +57,8 @@ pub struct Courier {
     pub in_flight_max: usize,
     /// What is measured.
     pub metrics: Arc<Metrics>,
+    /// What is traced.
+    pub traces: Traces,
 }
 
 /// What went wrong while carrying.
@@ -199,7 +202,11 @@ impl Courier {
         self.store.carrying(item.seq).await?;
         let began = Instant::now();
         let went = self.deliver(item, row, &held.handoff, what.as_ref()).await;
-        self.measure(&held.handoff, &went, began.elapsed());
+        let took = began.elapsed();
+        self.measure(&held.handoff, &went, took);
+        if let Some(Happening::Wrote(_)) = what {
+            self.trace(&held.handoff, &went, item.tries + 1, took);
+        }
         match went {
             Ok(()) => Ok(Carried::Done(what.as_ref().and_then(delivered))),
             Err(Trouble::Store(error)) => Err(error),
@@ -229,6 +236,30 @@ impl Courier {
             outcome,
             code,
             took,
+        });
+    }
+
+    /// The producer's id of the message is in no span: at WhatsApp it has the contact's number in it.
+    fn trace(&self, handoff: &Handoff, went: &Result<(), Trouble>, number: u32, took: Duration) {
+        let failed = match went {
+            Ok(()) => None,
+            Err(Trouble::Desk(error)) => Some(error),
+            // No call of the desk's.
+            Err(Trouble::File(_) | Trouble::Store(_)) => return,
+        };
+        self.traces.record(&handoff.trace, || {
+            let attempt = traces::Attempt {
+                step: Step::ContactMessage,
+                calls: Calls::Desk,
+                number,
+                outcome: if failed.is_some() { "failed" } else { "done" },
+                code: failed.map(|error| error.code().as_str()),
+                http_status: failed.and_then(DeskError::status),
+                request_id: None,
+                took,
+                ended_at: self.clock.now(),
+            };
+            Span::attempt(handoff, attempt)
         });
     }
 

@@ -20,6 +20,7 @@ use crate::domain::handoff::Step;
 use crate::journey;
 use crate::metrics::Metrics;
 use crate::store::{Pressure, Receipt, Store};
+use crate::traces::{Span, Traces};
 
 /// Deliveries that are kept in one go.
 const BATCH_MAX: usize = 200;
@@ -49,6 +50,8 @@ pub struct Intake {
     pub full: Pressure,
     /// What is measured.
     pub metrics: Arc<Metrics>,
+    /// What is traced.
+    pub traces: Traces,
 }
 
 impl Intake {
@@ -123,13 +126,13 @@ impl Intake {
             body: delivery.body.clone(),
             what: Inbound::Poison(poison),
         };
-        if self.keep(vec![arrival]).await {
-            delivery.settle();
-        }
+        self.keep(vec![arrival]).await;
+        delivery.settle();
     }
 
     /// Keeps a batch, and lets go of it once it is on disk. A delivery whose channel is gone comes again by itself.
     async fn take(&self, mut batch: Vec<Delivery>) {
+        let began = Instant::now();
         batch.retain(Delivery::usable);
         let arrivals: Vec<Arrival> = batch
             .iter_mut()
@@ -140,12 +143,13 @@ impl Intake {
                 warn!(code = %poison.code(), "set a delivery aside: {poison}");
             }
         }
-        if self.keep(arrivals).await {
-            batch.into_iter().for_each(Delivery::settle);
-        }
+        let receipts = self.keep(arrivals).await;
+        batch.into_iter().for_each(Delivery::settle);
+        self.trace(&receipts, began.elapsed()).await;
     }
 
-    async fn keep(&self, arrivals: Vec<Arrival>) -> bool {
+    /// Keeps them, however long the store takes to answer.
+    async fn keep(&self, arrivals: Vec<Arrival>) -> Vec<Receipt> {
         let mut paused = false;
         loop {
             match self.store.receive(arrivals.clone(), self.clock.now()).await {
@@ -161,7 +165,7 @@ impl Intake {
                     if paused {
                         self.broker.resume();
                     }
-                    return true;
+                    return receipts;
                 }
                 Err(error) => {
                     warn!(%error, "nothing is taken in until the store answers");
@@ -186,6 +190,22 @@ impl Intake {
                 let code = poison.code();
                 let (class, step) = (code.class().as_str(), Step::Intake.as_str());
                 self.metrics.dead_letter(class, code.as_str(), step);
+            }
+        }
+    }
+
+    /// A span for each handoff that began. The receipts do not say which context it has, so it is read back; nobody waits.
+    async fn trace(&self, receipts: &[Receipt], took: Duration) {
+        if !self.traces.is_on() {
+            return;
+        }
+        let ended_at = self.clock.now();
+        for receipt in receipts {
+            if let Receipt::Accepted(row) = receipt
+                && let Ok(held) = self.store.load(*row).await
+            {
+                let span = || Span::accepted(&held.handoff, took, ended_at);
+                self.traces.record(&held.handoff.trace, span);
             }
         }
     }

@@ -1,8 +1,10 @@
 //! What is worth telling only now, such as that a rep is typing: published once, kept nowhere, and lost without a word.
 
+use std::collections::BTreeMap;
+
 use tokio::sync::mpsc;
 
-use crate::broker::{Broker, Mandatory, Message, Names, Properties};
+use crate::broker::{Broker, Header, Mandatory, Message, Names, Properties};
 use crate::domain::event::Published;
 
 /// Moments that may wait; more than this have passed.
@@ -30,7 +32,7 @@ impl Moments {
                         kind: Some(event.kind.clone()),
                         timestamp: u64::try_from(event.time.as_second()).ok(),
                         app_id: Some("baton".into()),
-                        ..Properties::default()
+                        headers: headers(&event),
                     },
                     body: event.body(),
                 };
@@ -50,4 +52,11 @@ impl Moments {
     pub fn tell(&self, routing_key: &str, event: Published) {
         drop(self.0.try_send((routing_key.to_owned(), event)));
     }
+}
+
+fn headers(event: &Published) -> BTreeMap<String, Header> {
+    let headers = event.trace.headers();
+    headers
+        .map(|(name, text)| (name.to_owned(), Header::Text(text)))
+        .collect()
 }

@@ -8,13 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::broker::{Broker, Header, Mandatory, Message, Names, Properties, PublishError};
 use crate::domain::clock::{self, Clock};
+use crate::domain::trace::{SpanId, TraceContext};
 use crate::metrics::Metrics;
 use crate::store::{Destination, Lane, Outgoing, Store, StoreError};
+use crate::traces::{Span, Traces};
 
 /// Rows in one batch.
 const BATCH_MAX: usize = 200;
@@ -37,6 +40,8 @@ pub struct Outbox {
     pub lane: Lane,
     /// What is measured.
     pub metrics: Arc<Metrics>,
+    /// What is traced.
+    pub traces: Traces,
 }
 
 impl Outbox {
@@ -74,12 +79,15 @@ impl Outbox {
             return Ok(0);
         }
         let batch = rows.iter().map(|row| self.message(row)).collect();
+        let began = Instant::now();
         let results = self.broker.publish(batch).await;
+        let took = began.elapsed();
         let (mut confirmed, mut failed, mut unroutable) = (vec![], vec![], vec![]);
         for (row, result) in rows.iter().zip(results) {
             match result {
                 Ok(()) => {
                     self.measure(row);
+                    self.trace(row, took);
                     confirmed.push(row.seq);
                 }
                 Err(error @ PublishError::Unroutable) => {
@@ -125,12 +133,39 @@ impl Outbox {
         }
     }
 
+    /// The context of a row that is published in a span of its own: a reply's, if spans of its trace are made.
+    fn context(&self, row: &Outgoing) -> Option<TraceContext> {
+        match row.to {
+            Destination::Reply if self.traces.is_on() => {
+                TraceContext::read(&row.headers).filter(TraceContext::is_sampled)
+            }
+            Destination::Reply | Destination::Lifecycle | Destination::Dead => None,
+        }
+    }
+
+    fn trace(&self, row: &Outgoing, took: Duration) {
+        if let Some(trace) = self.context(row) {
+            let event = serde_json::from_slice(&row.body).unwrap_or_default();
+            let now = self.clock.now();
+            self.traces.record(&trace, || {
+                Span::reply(&trace, &row.message_id, &event, took, now)
+            });
+        }
+    }
+
     fn message(&self, row: &Outgoing) -> Message {
         let (exchange, mandatory) = match row.to {
             Destination::Reply => (self.names.outbound(), Mandatory::Yes),
             Destination::Lifecycle => (self.names.outbound(), Mandatory::No),
             Destination::Dead => (self.names.dead(), Mandatory::Yes),
         };
+        let mut headers = headers(&row.headers);
+        if let Some(trace) = self.context(row) {
+            // What the channel does with a reply is a child of our span, where there is one.
+            let below = trace.below(SpanId::of(&row.message_id));
+            let own = below.headers();
+            headers.extend(own.map(|(name, text)| (name.to_owned(), Header::Text(text))));
+        }
         let seconds = u64::try_from(self.clock.now().as_second()).unwrap_or_default();
         Message {
             exchange,
@@ -143,7 +178,7 @@ impl Outbox {
                 kind: (!row.kind.is_empty()).then(|| row.kind.clone()),
                 timestamp: Some(seconds),
                 app_id: Some("baton".into()),
-                headers: headers(&row.headers),
+                headers,
             },
             body: row.body.clone(),
         }

@@ -27,6 +27,7 @@ use crate::domain::turn::{CallResult, Outcome, Turn};
 use crate::journey;
 use crate::metrics::{Attempt, Metrics};
 use crate::store::{Claim, Held, Row, Signals, Store, StoreError};
+use crate::traces::{self, Calls, Span, Traces};
 
 /// How long a handoff whose connection cannot be called waits before it looks again, unless it is woken.
 const CLOSED_GATE_WAIT: Duration = Duration::from_secs(30);
@@ -53,6 +54,8 @@ pub struct Worker {
     pub grace: Duration,
     /// What is measured.
     pub metrics: Arc<Metrics>,
+    /// What is traced.
+    pub traces: Traces,
 }
 
 /// Whether there is more to do for a handoff right now.
@@ -223,7 +226,7 @@ impl Worker {
                 )
             }
         };
-        self.measure(&turn, step);
+        self.measure(&turn, step, claim.attempt);
         self.store.record(claim, turn, now).await.map(drop)
     }
 
@@ -281,7 +284,7 @@ impl Worker {
         if now > held.handoff.deadline {
             let why = obstacle.map_or(String::new(), |(_, why)| format!("; {why}"));
             let turn = journey::give_up(held.handoff, &why);
-            self.log(&turn, Step::Intake);
+            self.log(&turn, Step::Intake, 0);
             self.store.record(held.claim, turn, now).await?;
             return Ok(After::Enough);
         }
@@ -303,6 +306,7 @@ impl Worker {
             if !open.desk.is_local(step) {
                 break step;
             }
+            let began = Instant::now();
             if let Err(error) = self.fetch_transcript(&mut held.handoff, step).await {
                 went = Some(Err(error));
                 break step;
@@ -314,13 +318,15 @@ impl Worker {
                     break step;
                 }
             }
-            taken.push(step);
+            taken.push((step, began.elapsed(), self.clock.now()));
         };
         let place = self.governor.place(&connection).await;
+        let steps: Vec<Step> = taken.iter().map(|(step, ..)| *step).collect();
         held.claim = self
             .store
-            .intend(&held, &taken, step, self.clock.now())
+            .intend(&held, &steps, step, self.clock.now())
             .await?;
+        self.trace_local(&held, &taken);
         let began = Instant::now();
         let (went, request_id) = match went {
             Some(went) => (Some(went), None),
@@ -349,7 +355,7 @@ impl Worker {
             None => interrupted(held.handoff, began.elapsed(), now),
         };
         turn.outcome.request_id = request_id;
-        self.log(&turn, step);
+        self.log(&turn, step, held.claim.attempt);
         let handoff = turn.handoff.clone();
         let claim = self.record(held.claim, turn, stop).await?;
         Ok(After::Again(Box::new(Held { claim, handoff })))
@@ -463,7 +469,7 @@ impl Worker {
             fastrand::f64(),
             now,
         );
-        self.log(&turn, step);
+        self.log(&turn, step, held.claim.attempt);
         self.record(held.claim, turn, stop).await?;
         Ok(After::Enough)
     }
@@ -495,12 +501,56 @@ impl Worker {
             fastrand::f64(),
             now,
         );
-        self.log(&turn, Step::Close);
+        self.log(&turn, Step::Close, held.claim.attempt);
         self.record(held.claim, turn, stop).await?;
         Ok(After::Enough)
     }
 
-    fn measure(&self, turn: &Turn, step: Step) {
+    /// Spans of the steps that needed no call. Their attempts stand before the one that is out.
+    fn trace_local(&self, held: &Held, taken: &[(Step, Duration, Timestamp)]) {
+        for ((step, took, ended_at), before) in taken.iter().rev().zip(1..) {
+            self.traces.record(&held.handoff.trace, || {
+                let attempt = traces::Attempt {
+                    step: *step,
+                    calls: Calls::Nobody,
+                    number: held.claim.attempt.saturating_sub(before),
+                    outcome: CallResult::Done.as_str(),
+                    code: None,
+                    http_status: None,
+                    request_id: None,
+                    took: *took,
+                    ended_at: *ended_at,
+                };
+                Span::attempt(&held.handoff, attempt)
+            });
+        }
+    }
+
+    fn trace(&self, turn: &Turn, step: Step, number: u32) {
+        let Turn {
+            handoff, outcome, ..
+        } = turn;
+        let http_status = match &outcome.result {
+            CallResult::Failed { http_status, .. } => *http_status,
+            CallResult::Done | CallResult::Lost | CallResult::Interrupted => None,
+        };
+        self.traces.record(&handoff.trace, || {
+            let attempt = traces::Attempt {
+                step,
+                calls: Calls::Desk,
+                number,
+                outcome: outcome.result.as_str(),
+                code: outcome.result.code().map(Code::as_str),
+                http_status,
+                request_id: outcome.request_id.as_deref(),
+                took: outcome.took,
+                ended_at: self.clock.now(),
+            };
+            Span::attempt(handoff, attempt)
+        });
+    }
+
+    fn measure(&self, turn: &Turn, step: Step, number: u32) {
         let Turn {
             handoff,
             outcome,
@@ -508,6 +558,7 @@ impl Worker {
             dead,
         } = turn;
         if step != Step::Intake {
+            self.trace(turn, step, number);
             self.metrics.attempt(Attempt {
                 connection: handoff.escalation.connection.as_str(),
                 desk: handoff.desk.map_or("", DeskKind::as_str),
@@ -529,7 +580,7 @@ impl Worker {
     }
 
     /// Says what became of a step, once, here.
-    fn log(&self, turn: &Turn, step: Step) {
+    fn log(&self, turn: &Turn, step: Step, number: u32) {
         let Turn {
             handoff,
             outcome,
@@ -537,7 +588,7 @@ impl Worker {
             ..
         } = turn;
         let (id, connection, took) = (handoff.id, &handoff.escalation.connection, outcome.took);
-        self.measure(turn, step);
+        self.measure(turn, step, number);
         match (&outcome.result, dead) {
             (_, Some(cause)) => error!(
                 handoff.id = %id, %connection, %step, code = %cause.code,

@@ -70,6 +70,7 @@ async fn the_delivery_over_which_workers_die_is_set_aside_and_the_others_are_not
         store: store.clone(),
         broker: broker.clone(),
         metrics: Arc::default(),
+        traces: Default::default(),
         clock: Clock::System,
         bounds: Bounds {
             event_bytes_max: 1 << 18,

@@ -9,3 +9,4 @@ mod opening;
 mod people;
 mod retries;
 mod sealing;
+mod trace;

@@ -11,6 +11,7 @@ use baton::domain::handoff::{
     AccessToken, Handoff, IdentityToken, Keys, Phase, Progress, Spent, Status,
 };
 use baton::domain::ids::{ConversationId, HandoffId, Namespace};
+use baton::domain::trace::TraceContext;
 use baton::domain::transcript::OpeningMessage;
 use serde_json::Value;
 
@@ -54,12 +55,14 @@ pub fn at(time: &str) -> Timestamp {
 
 /// A handoff that has just been taken in.
 pub fn handoff(escalation: Escalation) -> Handoff {
+    let keys = Keys::of(Namespace::new("test"), &escalation);
     Handoff {
         last_inbound_at: escalation.reply_to.last_inbound_at,
         choices: vec![],
         id: HandoffId::new(),
         desk: Some(DeskKind::Salesforce),
-        keys: Keys::of(Namespace::new("test"), &escalation),
+        keys,
+        trace: TraceContext::own(keys.conversation),
         escalation,
         progress: Progress::Received,
         status: Status::Due { at: at("14:03:22") },

@@ -32,6 +32,7 @@ mod sse;
 mod stores;
 mod telemetry;
 mod tidy;
+mod traces;
 mod waiting;
 mod window;
 mod world;

@@ -155,6 +155,7 @@ fn worker(folder: &TempDir, key: &str, clock: &Clock) -> Arc<Worker> {
     .expect("HTTP");
     Arc::new(Worker {
         metrics: Arc::default(),
+        traces: Default::default(),
         desks: Arc::new(Desks::new(store.clone(), http, clock.clone())),
         store,
         governor: Arc::new(Governor::new(32)),

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::Path;
 
 /// Which layer may import which; it may always import itself. A layer is a folder of `src/`, or a file beside them.
-const MAY_IMPORT: [(&str, &str); 15] = [
+const MAY_IMPORT: [(&str, &str); 16] = [
     ("domain", ""),
     ("broker", ""),
     ("sim", ""),
@@ -18,16 +18,17 @@ const MAY_IMPORT: [(&str, &str); 15] = [
     ("metrics", ""),
     ("desk", "domain"),
     ("store", "domain metrics"),
+    ("traces", "domain metrics"),
     ("telemetry", "config"),
     ("journey", "domain desk"),
-    ("engine", "domain desk store broker journey metrics"),
+    ("engine", "domain desk store broker journey metrics traces"),
     (
         "operator",
         "domain desk store journey engine broker config metrics",
     ),
     (
         "app",
-        "domain desk store broker engine operator journey config telemetry metrics",
+        "domain desk store broker engine operator journey config telemetry metrics traces",
     ),
     ("demo", "app sim broker domain config operator"),
     (

@@ -34,6 +34,8 @@ CREATE TABLE handoff (
     -- Since when the contact waits for a first rep, and whether the desk said that it can route them to nobody.
     waits_ms INTEGER, unroutable INTEGER NOT NULL DEFAULT 0,
     duplicates INTEGER NOT NULL DEFAULT 0, all_tried INTEGER NOT NULL DEFAULT 0, version INTEGER NOT NULL DEFAULT 1,
+    -- The trace context with which its escalation came; without one, it is derived from the conversation's key.
+    traceparent TEXT, tracestate TEXT,
     -- When the contact's words were deleted, and when our copies of files were.
     emptied_ms INTEGER, files_ms INTEGER
 );

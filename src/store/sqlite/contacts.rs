@@ -223,6 +223,7 @@ fn erase_handoff(
     sql.prepare_cached(
         "UPDATE handoff SET session = ?2, status = 'closed', why = CASE status WHEN 'closed' THEN why ELSE 'operator' END,
                             progress = 'received', state = '{\"v\":1}', conversation = NULL, cursor = NULL, choices = NULL,
+                            traceparent = NULL, tracestate = NULL,
                             conversation_key = zeroblob(16), opening_key = zeroblob(16), last_reply_ms = NULL,
                             last_inbound_ms = NULL, emptied_ms = ?3, files_ms = ?3, version = version + 1
          WHERE k = ?1",

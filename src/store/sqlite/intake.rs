@@ -18,6 +18,7 @@ use crate::domain::event::Poison;
 use crate::domain::handoff::{Handoff, Keys, Phase, Progress, Spent, Status, Step};
 use crate::domain::ids::{EventId, HandoffId, IdShape, SessionId};
 use crate::domain::lifecycle::Lifecycle;
+use crate::domain::trace::TraceContext;
 use crate::store::{Receipt, Row, StoreError, row};
 
 /// Takes all of them in, in their order.
@@ -144,10 +145,19 @@ impl Taking<'_> {
             .prepare_cached("SELECT desk FROM connection WHERE name = ?1")?
             .query_row(params![escalation.connection.as_str()], |row| row.get(0))
             .optional()?;
+        let keys = Keys::of(self.shared.namespace, &escalation);
+        let trace = TraceContext::read(&self.origin.headers);
+        let (parent, state) = (
+            trace.as_ref().map(TraceContext::parent),
+            trace
+                .as_ref()
+                .and_then(|trace| trace.state().map(str::to_owned)),
+        );
         let handoff = Handoff {
             id: HandoffId::new(),
             desk: desk.as_deref().and_then(DeskKind::parse),
-            keys: Keys::of(self.shared.namespace, &escalation),
+            keys,
+            trace: trace.unwrap_or_else(|| TraceContext::own(keys.conversation)),
             progress: Progress::Received,
             status: Status::Due { at: self.now },
             phase: Phase::Ready,
@@ -168,8 +178,8 @@ impl Taking<'_> {
             .prepare_cached(
                 "INSERT INTO handoff (id, event_key, inbox, connection, desk, session, channel, conversation_key, opening_key,
                     progress, state, status, step, generation, due_ms, deadline_ms, accepted_ms, changed_ms, all_tried,
-                    last_inbound_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'due', ?12, ?13, ?14, ?15, ?14, ?14, ?16, ?17)",
+                    last_inbound_ms, traceparent, tracestate)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'due', ?12, ?13, ?14, ?15, ?14, ?14, ?16, ?17, ?18, ?19)",
             )?
             .execute(params![
                 handoff.id.0.as_bytes(),
@@ -190,6 +200,8 @@ impl Taking<'_> {
                 // A dead letter whose handoff we have lost: what it did before, nobody here knows.
                 generation > 1,
                 handoff.last_inbound_at.map(|at| at.as_millisecond()),
+                parent,
+                state,
             ])?;
         let k = self.sql.last_insert_rowid();
         contacts::remember(self.sql, self.shared, k, escalation)?;

@@ -15,6 +15,7 @@ use crate::domain::escalation::Escalation;
 use crate::domain::event::{Bounds, Received};
 use crate::domain::handoff::{Ending, Handoff, Keys, Phase, Spent, Status, Step};
 use crate::domain::ids::{ConnectionName, Cursor, HandoffId, Key};
+use crate::domain::trace::TraceContext;
 use crate::domain::turn::{CallResult, Turn};
 use crate::store::dead::State;
 use crate::store::{Claim, Held, Row, StoreError, row};
@@ -69,13 +70,18 @@ pub fn load(sql: &Connection, shared: &Shared, k: Row) -> Result<Held, StoreErro
         .query_row(params![k], |found| Ok(read(found, shared)))
         .optional()?
         .ok_or(StoreError::NotFound)??;
-    let steps: Vec<String> = sql
-        .prepare_cached("SELECT DISTINCT step FROM attempt WHERE handoff = ?1")?
-        .query_map(params![k], |found| found.get(0))?
+    let attempts: Vec<(String, u32)> = sql
+        .prepare_cached(
+            "SELECT step, max(CASE generation WHEN ?2 THEN number ELSE 0 END) FROM attempt WHERE handoff = ?1 GROUP BY step",
+        )?
+        .query_map(params![k, held.handoff.generation], |found| {
+            Ok((found.get(0)?, found.get(1)?))
+        })?
         .collect::<Result<_, _>>()?;
-    held.handoff
-        .tried
-        .extend(steps.iter().filter_map(|step| Step::parse(step)));
+    for (step, number) in attempts {
+        held.claim.attempt = held.claim.attempt.max(number);
+        held.handoff.tried.extend(Step::parse(&step));
+    }
     Ok(held)
 }
 
@@ -97,10 +103,15 @@ fn read(found: &SqlRow<'_>, shared: &Shared) -> Result<Held, StoreError> {
         BTreeSet::new()
     };
     let phase: String = found.get("phase")?;
+    let keys = Keys {
+        conversation: Key(uuid(found, "conversation_key")?),
+        opening: Key(uuid(found, "opening_key")?),
+    };
     Ok(Held {
         claim: Claim {
             row: found.get("k")?,
             version: found.get("version")?,
+            attempt: 0,
         },
         handoff: Handoff {
             id,
@@ -109,10 +120,8 @@ fn read(found: &SqlRow<'_>, shared: &Shared) -> Result<Held, StoreError> {
                 .as_deref()
                 .and_then(DeskKind::parse),
             escalation: event,
-            keys: Keys {
-                conversation: Key(uuid(found, "conversation_key")?),
-                opening: Key(uuid(found, "opening_key")?),
-            },
+            trace: trace(found, keys)?,
+            keys,
             progress: row::read(&word, &state, &shared.key, &id.to_string())?,
             status: status(found)?,
             phase: if phase == "calling" {
@@ -138,6 +147,13 @@ fn read(found: &SqlRow<'_>, shared: &Shared) -> Result<Held, StoreError> {
                 .unwrap_or_default(),
         },
     })
+}
+
+fn trace(found: &SqlRow<'_>, keys: Keys) -> Result<TraceContext, StoreError> {
+    let (parent, state): (Option<String>, Option<String>) =
+        (found.get("traceparent")?, found.get("tracestate")?);
+    let came = parent.and_then(|parent| TraceContext::parse(&parent, state.as_deref()));
+    Ok(came.unwrap_or_else(|| TraceContext::own(keys.conversation)))
 }
 
 fn uuid(found: &SqlRow<'_>, column: &str) -> Result<Uuid, StoreError> {
@@ -200,26 +216,29 @@ pub fn intend(
     }
     let mut attempt = sql.prepare_cached(
         "INSERT INTO attempt (handoff, generation, step, number, started_ms, took_ms, outcome, worker)
-         VALUES (?1, ?2, ?3, (SELECT count(*) + 1 FROM attempt WHERE handoff = ?1 AND generation = ?2), ?4, ?5, ?6, ?7)",
+         VALUES (?1, ?2, ?3, (SELECT count(*) + 1 FROM attempt WHERE handoff = ?1 AND generation = ?2), ?4, ?5, ?6, ?7)
+         RETURNING number",
     )?;
-    let mut begun = |step: Step, took_ms: Option<i64>, outcome: Option<&str>| {
-        let started = now.as_millisecond();
-        attempt.execute(params![
-            claim.row,
-            handoff.generation,
-            step.as_str(),
-            started,
-            took_ms,
-            outcome,
-            shared.worker
-        ])
-    };
+    let mut begun =
+        |step: Step, took_ms: Option<i64>, outcome: Option<&str>| -> rusqlite::Result<u32> {
+            let started = now.as_millisecond();
+            let row = params![
+                claim.row,
+                handoff.generation,
+                step.as_str(),
+                started,
+                took_ms,
+                outcome,
+                shared.worker
+            ];
+            attempt.query_row(row, |number| number.get(0))
+        };
     for step in taken {
         begun(*step, Some(0), Some(CallResult::Done.as_str()))?;
     }
-    begun(step, None, None)?;
     Ok(Claim {
         version: claim.version + 1,
+        attempt: begun(step, None, None)?,
         ..*claim
     })
 }

@@ -209,7 +209,7 @@ fn put(
         .prepare_cached(
             "INSERT INTO outbox (handoff, message_id, destination, routing_key, kind, correlation, headers, body, sequence,
                                  stored_ms, ready_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, '{}', ?7, ?8, ?9, ?9) ON CONFLICT (message_id) DO NOTHING",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10) ON CONFLICT (message_id) DO NOTHING",
         )?
         .execute(params![
             k,
@@ -218,6 +218,7 @@ fn put(
             routing_key,
             event.kind,
             event.subject,
+            Value::from_iter(event.trace.headers()).to_string(),
             event.body(),
             sequence,
             now.as_millisecond(),

@@ -47,7 +47,10 @@ fn they_say_what_happened_where_and_which_generation_comes_next() {
     handoff.progress = example::stages(example::at("15:00:00"))[4].clone();
     let cause = cause("the desk did not answer within 10s");
     let origin = origin(&[
+        ("x-producer", json!("ai-1")),
+        // No context, so the handoff has its own, and the state goes with the wrong one.
         ("traceparent", json!("00-abc")),
+        ("tracestate", json!("a=1")),
         ("x-handoff-code", json!("of the last time")),
         ("x-handoff-http-status", json!(400)),
         ("x-death", json!([{ "count": 1 }])),
@@ -56,7 +59,8 @@ fn they_say_what_happened_where_and_which_generation_comes_next() {
     let mut headers = headers(&cause, &origin, 2, tally(), "web-1");
     handoff_headers(&mut headers, &handoff, &cause);
     let expected = json!({
-        "traceparent": "00-abc",
+        "x-producer": "ai-1",
+        "traceparent": handoff.trace.parent(),
         "x-handoff-code": "desk-timeout",
         "x-handoff-class": "transient",
         "x-handoff-step": "opening-message",

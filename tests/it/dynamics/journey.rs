@@ -66,6 +66,7 @@ impl Bench {
             in_flight_max: 100,
             grace: Duration::from_secs(1),
             metrics: Arc::default(),
+            traces: Default::default(),
         };
         let bench = Self {
             org,

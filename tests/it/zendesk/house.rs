@@ -97,6 +97,7 @@ impl House {
         let governor = Arc::new(Governor::new(8));
         let worker = Worker {
             metrics: Arc::default(),
+            traces: Default::default(),
             store: store.clone(),
             desks: desks.clone(),
             governor: governor.clone(),
