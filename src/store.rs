@@ -4,7 +4,6 @@
 //! Every write of a handoff names the version that was read; a write that comes late changes nothing and returns
 //! [`StoreError::Fenced`].
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +24,11 @@ use crate::domain::turn::Turn;
 mod activity;
 pub mod contact;
 pub mod dead;
+mod error;
 pub mod job;
+mod listing;
+mod measures;
+mod outgoing;
 mod row;
 mod signals;
 pub mod sqlite;
@@ -34,7 +37,11 @@ mod writer;
 pub use activity::{Activity, Slot, Tries};
 pub use contact::{FromContact, Horizons, KnownAs, Swept, Traces};
 pub use dead::{About, DeadFilter, DeadGroup, DeadLetter, GroupBy, Onward, Replayed};
+pub use error::StoreError;
 pub use job::{Job, JobItem, JobState, Made, NewJob};
+pub use listing::{Attempt, Audit, Filter, Summary, Told};
+pub use measures::{Counts, EndOfDead, Measures, Pressure};
+pub use outgoing::{Destination, Lane, Outgoing};
 pub use signals::Signals;
 
 /// The store's own number of a handoff.
@@ -401,39 +408,6 @@ pub trait Store: Send + Sync {
     async fn close(&self) -> Result<(), StoreError>;
 }
 
-/// What can go wrong with a store.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum StoreError {
-    /// Somebody else has moved it on; our work on it is void.
-    #[error("the handoff was moved on by somebody else")]
-    Fenced,
-    /// There is nothing of that name.
-    #[error("there is no such row")]
-    NotFound,
-    /// A row that cannot be read.
-    #[error("a stored row cannot be read: {0}")]
-    Corrupt(String),
-    /// The disk is full.
-    #[error("the disk with the database is full; free some space, it goes on by itself")]
-    Full,
-    /// The database is away.
-    #[error("the database does not answer: {0}")]
-    Unavailable(String),
-    /// It cannot be opened, and the message says what to do.
-    #[error("{0}")]
-    CannotOpen(String),
-}
-
-impl StoreError {
-    /// Whether the same write may come about later, without anybody doing anything to the row.
-    pub fn is_passing(&self) -> bool {
-        match self {
-            Self::Full | Self::Unavailable(_) => true,
-            Self::Fenced | Self::NotFound | Self::Corrupt(_) | Self::CannotOpen(_) => false,
-        }
-    }
-}
-
 /// The right to write a handoff: the row, and the version that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
@@ -573,255 +547,4 @@ pub enum Carried {
     },
     /// It is set aside, and the world is told.
     SetAside(Cause, Option<Lifecycle>),
-}
-
-/// One of several publishers that share the outbox; a handoff always falls into the same one.
-#[derive(Debug, Clone, Copy)]
-pub struct Lane {
-    /// From 0.
-    pub number: i64,
-    /// How many there are.
-    pub of: i64,
-}
-
-/// An outbox row on its way to the broker.
-#[derive(Debug, Clone)]
-pub struct Outgoing {
-    /// The outbox's own number.
-    pub seq: i64,
-    /// Unique, and stable however often it is published.
-    pub message_id: String,
-    /// Which of our exchanges.
-    pub to: Destination,
-    /// Routing key.
-    pub routing_key: String,
-    /// CloudEvents type; empty for a dead letter, whose body says it.
-    pub kind: String,
-    /// The session, as correlation id.
-    pub correlation: String,
-    /// AMQP headers.
-    pub headers: BTreeMap<String, Value>,
-    /// When it was stored.
-    pub stored_at: Timestamp,
-    /// The bytes.
-    pub body: Vec<u8>,
-    /// How often it was tried before.
-    pub tries: u32,
-}
-
-/// Which of our exchanges a row goes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Destination {
-    /// A reply: somebody must take it.
-    Reply,
-    /// A lifecycle event: nobody has to.
-    Lifecycle,
-    /// A dead letter: somebody must take it.
-    Dead,
-}
-
-impl Destination {
-    /// The word of the store and of metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Reply => "reply",
-            Self::Lifecycle => "lifecycle",
-            Self::Dead => "dead",
-        }
-    }
-
-    fn parse(word: &str) -> Option<Self> {
-        [Self::Reply, Self::Lifecycle, Self::Dead]
-            .into_iter()
-            .find(|to| to.as_str() == word)
-    }
-}
-
-/// Which handoffs are listed.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Only of this status.
-    pub status: Option<String>,
-    /// Only of this connection.
-    pub connection: Option<String>,
-    /// Only of this kind of desk.
-    pub desk: Option<String>,
-    /// Only of this channel.
-    pub channel: Option<String>,
-    /// Only those that are older than this one.
-    pub before: Option<Row>,
-    /// At most so many.
-    pub limit: usize,
-}
-
-/// A handoff in a listing.
-#[derive(Debug, Clone)]
-pub struct Summary {
-    /// Its number in the store.
-    pub row: Row,
-    /// Its id.
-    pub id: String,
-    /// The session.
-    pub session: String,
-    /// The connection.
-    pub connection: String,
-    /// The kind of desk; unknown while the connection is.
-    pub desk: Option<String>,
-    /// The channel.
-    pub channel: String,
-    /// How far it has come.
-    pub progress: String,
-    /// What the worker owes it.
-    pub status: String,
-    /// Which generation runs.
-    pub generation: u32,
-    /// Replies so far.
-    pub replies: u64,
-    /// The desk's id.
-    pub conversation: Option<String>,
-    /// The last code, or why it ended.
-    pub why: Option<String>,
-    /// When it was accepted.
-    pub accepted_at: Timestamp,
-}
-
-/// One try at one step.
-#[derive(Debug, Clone)]
-pub struct Attempt {
-    /// Which generation.
-    pub generation: u32,
-    /// Which step.
-    pub step: String,
-    /// From 1 in each generation.
-    pub number: u32,
-    /// When the intent was committed.
-    pub started_at: Timestamp,
-    /// How long the call took; `None` while it is out.
-    pub took: Option<Duration>,
-    /// How it ended; `None` while it is out.
-    pub outcome: Option<String>,
-    /// The code of a failure.
-    pub code: Option<String>,
-    /// The HTTP status of a failure.
-    pub http_status: Option<u16>,
-    /// The words of a failure.
-    pub error: Option<String>,
-    /// What the desk calls the request.
-    pub request_id: Option<String>,
-}
-
-/// One event of a handoff in the outbox.
-#[derive(Debug, Clone)]
-pub struct Told {
-    /// The event's id.
-    pub message_id: String,
-    /// Its routing key.
-    pub routing_key: String,
-    /// Position among the replies.
-    pub sequence: Option<u64>,
-    /// When it was stored.
-    pub stored_at: Timestamp,
-    /// When the broker confirmed it.
-    pub confirmed_at: Option<Timestamp>,
-    /// Why it could not be published yet.
-    pub problem: Option<String>,
-    /// The bytes; empty when they were deleted.
-    pub body: Vec<u8>,
-}
-
-/// Something that an operator did.
-#[derive(Debug, Clone)]
-pub struct Audit {
-    /// When.
-    pub at: Timestamp,
-    /// Who.
-    pub who: String,
-    /// What.
-    pub action: String,
-    /// To what; names no contact.
-    pub about: String,
-}
-
-/// How much waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Pressure {
-    /// Handoffs that wait for a step.
-    pub due: usize,
-    /// Events that the broker has not confirmed.
-    pub unconfirmed: usize,
-}
-
-/// How much there is of everything.
-#[derive(Debug, Clone, Default)]
-pub struct Counts {
-    /// Handoffs by status.
-    pub handoffs: BTreeMap<String, u64>,
-    /// Outbox rows without a confirm.
-    pub unconfirmed: u64,
-    /// Age of the oldest of them.
-    pub unconfirmed_oldest: Duration,
-    /// How long the oldest due handoff has waited.
-    pub due_oldest: Duration,
-    /// Dead letters other than handoffs that nobody has dealt with.
-    pub quarantined: u64,
-}
-
-/// What `/metrics` tells of the store.
-#[derive(Debug, Clone, Default)]
-pub struct Measures {
-    /// Escalations that became handoffs, ever: as many as were told to be accepted.
-    pub accepted: u64,
-    /// Handoffs that have ended, ever, by reason: as many as were told to have ended.
-    pub ended: BTreeMap<String, u64>,
-    /// Handoffs on their way.
-    pub due: u64,
-    /// Handoffs with a rep.
-    pub live: u64,
-    /// Handoffs set aside.
-    pub dead: u64,
-    /// Those on their way, by the step that comes next.
-    pub at_step: BTreeMap<String, u64>,
-    /// How long the oldest due handoff has waited.
-    pub due_oldest: Duration,
-    /// Dead letters that nobody has dealt with.
-    pub dead_open: u64,
-    /// Outbox rows that may go out and are not confirmed, by destination.
-    pub unconfirmed: BTreeMap<String, u64>,
-    /// Age of the oldest of them.
-    pub unconfirmed_oldest: Duration,
-    /// Outbox rows that may not go out yet.
-    pub held: u64,
-    /// Connections and the state of their gates.
-    pub gates: Vec<(String, String)>,
-}
-
-/// How a dead handoff ends without a word to the world: what it was told last is that it failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EndOfDead {
-    /// Retention has deleted it.
-    Expired,
-    /// Its contact was erased.
-    Erased,
-}
-
-impl EndOfDead {
-    /// All of them.
-    pub const ALL: [EndOfDead; 2] = [Self::Expired, Self::Erased];
-
-    /// The word in metrics, beside the reasons of endings.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Expired => "dead_expired",
-            Self::Erased => "dead_erased",
-        }
-    }
-}
-
-impl Measures {
-    /// What was accepted and is neither ended nor anywhere to be found, or is there twice. Both sides are kept by
-    /// different means: what was told, and what is there.
-    pub fn difference(&self) -> i64 {
-        let told = self.accepted as i64 - self.ended.values().sum::<u64>() as i64;
-        told - (self.due + self.live + self.dead) as i64
-    }
 }

@@ -16,18 +16,18 @@ use super::files::Files;
 use super::governor::Governor;
 use crate::desk::http;
 use crate::domain::clock::{self, Clock, Timestamp};
-use crate::domain::connection::{DeskKind, Gate, Removal};
-use crate::domain::dead_letter::Cause;
+use crate::domain::connection::{Gate, Removal};
 use crate::domain::error::{Code, DeskError};
 use crate::domain::escalation::Transcript;
 use crate::domain::handoff::{Handoff, Phase, Progress, Status, Step};
-use crate::domain::lifecycle::Lifecycle;
 use crate::domain::retry::Policy;
 use crate::domain::turn::{CallResult, Outcome, Turn};
 use crate::journey;
-use crate::metrics::{Attempt, Metrics};
+use crate::metrics::Metrics;
 use crate::store::{Claim, Held, Row, Signals, Store, StoreError};
-use crate::traces::{self, Calls, Span, Traces};
+use crate::traces::Traces;
+
+mod account;
 
 /// How long a handoff whose connection cannot be called waits before it looks again, unless it is woken.
 const CLOSED_GATE_WAIT: Duration = Duration::from_secs(30);
@@ -504,106 +504,6 @@ impl Worker {
         self.log(&turn, Step::Close, held.claim.attempt);
         self.record(held.claim, turn, stop).await?;
         Ok(After::Enough)
-    }
-
-    /// Spans of the steps that needed no call. Their attempts stand before the one that is out.
-    fn trace_local(&self, held: &Held, taken: &[(Step, Duration, Timestamp)]) {
-        for ((step, took, ended_at), before) in taken.iter().rev().zip(1..) {
-            self.traces.record(&held.handoff.trace, || {
-                let attempt = traces::Attempt {
-                    step: *step,
-                    calls: Calls::Nobody,
-                    number: held.claim.attempt.saturating_sub(before),
-                    outcome: CallResult::Done.as_str(),
-                    code: None,
-                    http_status: None,
-                    request_id: None,
-                    took: *took,
-                    ended_at: *ended_at,
-                };
-                Span::attempt(&held.handoff, attempt)
-            });
-        }
-    }
-
-    fn trace(&self, turn: &Turn, step: Step, number: u32) {
-        let Turn {
-            handoff, outcome, ..
-        } = turn;
-        let http_status = match &outcome.result {
-            CallResult::Failed { http_status, .. } => *http_status,
-            CallResult::Done | CallResult::Lost | CallResult::Interrupted => None,
-        };
-        self.traces.record(&handoff.trace, || {
-            let attempt = traces::Attempt {
-                step,
-                calls: Calls::Desk,
-                number,
-                outcome: outcome.result.as_str(),
-                code: outcome.result.code().map(Code::as_str),
-                http_status,
-                request_id: outcome.request_id.as_deref(),
-                took: outcome.took,
-                ended_at: self.clock.now(),
-            };
-            Span::attempt(handoff, attempt)
-        });
-    }
-
-    fn measure(&self, turn: &Turn, step: Step, number: u32) {
-        let Turn {
-            handoff,
-            outcome,
-            tell,
-            dead,
-        } = turn;
-        if step != Step::Intake {
-            self.trace(turn, step, number);
-            self.metrics.attempt(Attempt {
-                connection: handoff.escalation.connection.as_str(),
-                desk: handoff.desk.map_or("", DeskKind::as_str),
-                step: step.as_str(),
-                outcome: outcome.result.as_str(),
-                code: outcome.result.code().map_or("", Code::as_str),
-                took: outcome.took,
-            });
-        }
-        if let Some(Cause { code, step, .. }) = dead {
-            let class = code.class().as_str();
-            self.metrics
-                .dead_letter(class, code.as_str(), step.as_str());
-        }
-        if tell.contains(&Lifecycle::Live) {
-            let took = clock::until(handoff.accepted_at, self.clock.now());
-            self.metrics.to_live.observe(took.as_secs_f64());
-        }
-    }
-
-    /// Says what became of a step, once, here.
-    fn log(&self, turn: &Turn, step: Step, number: u32) {
-        let Turn {
-            handoff,
-            outcome,
-            dead,
-            ..
-        } = turn;
-        let (id, connection, took) = (handoff.id, &handoff.escalation.connection, outcome.took);
-        self.measure(turn, step, number);
-        match (&outcome.result, dead) {
-            (_, Some(cause)) => error!(
-                handoff.id = %id, %connection, %step, code = %cause.code,
-                "set handoff {id} aside at {}: {}", cause.step, cause.reason
-            ),
-            (CallResult::Done, None) => {
-                info!(handoff.id = %id, %connection, %step, ?took, "took step {step} of handoff {id}");
-            }
-            (CallResult::Failed { code, error, .. }, None) => {
-                warn!(handoff.id = %id, %connection, %step, %code, ?took, "step {step} of handoff {id} failed: {error}");
-            }
-            (CallResult::Lost | CallResult::Interrupted, None) => {
-                warn!(handoff.id = %id, %connection, %step, "step {step} of handoff {id} was cut off");
-            }
-        }
     }
 }
 
