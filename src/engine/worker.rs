@@ -186,11 +186,18 @@ impl Worker {
     }
 
     async fn settle_interrupted(&self) -> Result<usize, StoreError> {
-        let rows = self.store.interrupted().await?;
-        for row in &rows {
-            self.settle_lost(*row).await?;
+        let mut settled = 0;
+        for row in self.store.interrupted().await? {
+            match self.settle_lost(row).await {
+                Ok(()) => settled += 1,
+                Err(error) if error.is_passing() => return Err(error),
+                // One that cannot be read, as after an upgrade gone wrong, keeps no other waiting.
+                Err(error) => {
+                    error!(%error, row, "cannot take up a handoff whose call a crash had cut off; the others go on")
+                }
+            }
         }
-        Ok(rows.len())
+        Ok(settled)
     }
 
     /// A call without an outcome is an attempt that was lost.

@@ -188,13 +188,7 @@ async fn a_store_that_is_away_when_a_call_returns_is_waited_for() {
     let session = "session-in-between";
     world.publish(&world.escalation(session, "web")).await;
     let sql = world.database();
-    let calling = || -> bool {
-        let is_out =
-            "SELECT count(*) FROM handoff WHERE phase = 'calling' AND step = 'create-conversation'";
-        sql.query_row(is_out, [], |row| row.get::<_, i64>(0))
-            .is_ok_and(|found| found == 1)
-    };
-    until(calling).await;
+    until(|| creates(&sql)).await;
     // Somebody's shell holds the file for longer than the store waits.
     sql.execute_batch("BEGIN IMMEDIATE").expect("the lock");
     until(|| {
@@ -213,4 +207,34 @@ async fn a_store_that_is_away_when_a_call_returns_is_waited_for() {
         .query_row("SELECT count(*) FROM attempt", [], |row| row.get(0))
         .expect("a number");
     assert_eq!(attempts, 5, "no call was made twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handoff_that_cannot_be_read_keeps_no_other_waiting() {
+    let mut world = Setup::shared().await.build().await;
+    let hang = Fault::before(What::Hang);
+    world
+        .org
+        .faults()
+        .fail(call::CREATE_CONVERSATION, Nth::Only(1), hang);
+    world.start().await;
+    world.publish(&world.escalation("unreadable", "web")).await;
+    let sql = world.database();
+    until(|| creates(&sql)).await;
+    world.kill().await;
+    sql.execute("UPDATE handoff SET progress = 'of-a-newer-release'", [])
+        .expect("changed");
+    world.start().await;
+    world.goes_live("readable", "web").await;
+    let told = "cannot take up a handoff whose call a crash had cut off";
+    assert!(world.log().contains(told), "{}", world.log());
+    assert!(creates(&sql), "it is kept as it is");
+}
+
+/// Whether a handoff is in the middle of creating its conversation.
+fn creates(sql: &rusqlite::Connection) -> bool {
+    let is_out =
+        "SELECT count(*) FROM handoff WHERE phase = 'calling' AND step = 'create-conversation'";
+    sql.query_row(is_out, [], |row| row.get::<_, i64>(0))
+        .is_ok_and(|found| found == 1)
 }
